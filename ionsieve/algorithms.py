@@ -1,0 +1,13 @@
+"""Version of each stage's algorithm; a param of its rules.
+
+Snakemake does not see edits of the library. Raise a stage's number when its results change: that
+stage and what follows rerun, the stages before it do not.
+"""
+
+DATA = 1
+VOLTAGE = 1
+SCREEN = 1
+POTENTIAL = 1
+TRANSPORT = 1
+VALIDATION = 1
+REPORT = 1

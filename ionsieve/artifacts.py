@@ -1,0 +1,83 @@
+"""How results reach the disk: atomically, with the same bytes for the same content.
+
+A reader never sees half a file: everything is written beside its target and renamed. Files that a
+checkpoint writes without declaring them keep their bytes *and their date* when the content has not
+changed, which is what stops a data update from rerunning what it does not touch.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ionsieve.errors import DataError
+
+
+def digest(path: Path | str) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    with Path(path).open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+@contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """A temporary path beside ``path`` that replaces it when the block ends without an error.
+
+    The suffix is kept, since many writers choose their format by it. An empty result is an error,
+    not a file.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        if temporary.stat().st_size == 0:
+            raise DataError(f"nothing was written to {path}: an empty result is an error")
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path | str, content: bytes) -> None:
+    """Write bytes atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write text atomically."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path | str, document: dict[str, Any]) -> None:
+    """Write a small JSON document: sorted keys, no NaN (use None for what is not known)."""
+    write_text(path, json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def read_json(path: Path | str) -> dict[str, Any]:
+    """Read a JSON document written by :func:`write_json`."""
+    return json.loads(Path(path).read_text())
+
+
+def replace_if_changed(path: Path | str, write: Callable[[Path], None]) -> bool:
+    """Write a file only if its content differs from what is there; returns whether it did.
+
+    ``write`` receives a temporary path. An unchanged file keeps its date, so jobs that read it are
+    not stale.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
+        temporary = Path(folder) / path.name
+        write(temporary)
+        if path.exists() and digest(path) == digest(temporary):
+            return False
+        temporary.replace(path)
+        return True

@@ -1,0 +1,273 @@
+"""The configuration: every key, its unit, its bounds, and what must hold between keys.
+
+``config.yaml`` holds the defaults of this model with a comment at every key, and
+``config.schema.json`` is its JSON schema for editors; a test fails when the three drift apart.
+Unknown keys are refused, so that a typing error costs a second and not a night.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from ionsieve.errors import ConfigError
+from ionsieve.ions import WORKING_IONS
+
+Source = Literal["demo", "files"]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FilesConfig(_Section):
+    """Where the `files` source reads from."""
+
+    electrodes: list[Path] = Field(
+        default=[], description="JSON Lines of insertion electrodes, or Parquet with this project's columns."
+    )
+    structures: list[Path] = Field(
+        default=[],
+        description="Structures: JSON Lines, Parquet, extxyz, CIF, or a folder of CIF files. Candidates are"
+        " those with the working ion; the electrodes' structures are found here too.",
+    )
+    electrode_label_kind: str = Field(
+        default="DFT (Materials Project)", description="What the electrode voltages are; shown wherever they are."
+    )
+    licence: str = Field(default="unknown", description="Licence of these files; travels with every row.")
+
+
+class DataConfig(_Section):
+    """Which crystals go in."""
+
+    sources: list[Source] = Field(
+        default=["demo"], min_length=1, description="Where electrodes and candidates come from; earlier wins."
+    )
+    files: FilesConfig = Field(default=FilesConfig(), description="Paths of the `files` source.")
+    max_energy_above_hull_eV_per_atom: NotNegative = Field(
+        default=0.15, description="Candidates further above the convex hull are left out; unknown ones pass, flagged."
+    )
+    max_sites: int = Field(default=200, ge=1, description="Candidates with more sites per cell are left out.")
+    shards: int = Field(
+        default=8, ge=1, le=4096, description="Buckets of candidates, by a hash of their id; one job each."
+    )
+
+    @field_validator("sources")
+    @classmethod
+    def _each_source_once(cls, sources: list[Source]) -> list[Source]:
+        if len(set(sources)) != len(sources):
+            raise ValueError("a source is listed twice; list each once")
+        return sources
+
+    @model_validator(mode="after")
+    def _files_exist(self) -> "DataConfig":
+        if "files" in self.sources:
+            for key in ("electrodes", "structures"):
+                if not getattr(self.files, key):
+                    raise ValueError(f"files.{key} is empty, but the source `files` needs it; list at least one path")
+            for path in [*self.files.electrodes, *self.files.structures]:
+                if not path.exists():
+                    raise ValueError(f"{path} does not exist (seen from {Path.cwd()}); mend the path under data.files")
+        return self
+
+
+class VoltageConfig(_Section):
+    """The ion-pooled CGCNN and its ensemble."""
+
+    folds: int = Field(default=5, ge=3, le=20, description="Framework folds; one ensemble member each.")
+    epochs: int = Field(default=60, ge=1, description="Passes over the training electrodes.")
+    batch_size: int = Field(default=32, ge=1, description="Electrodes per optimiser step.")
+    learning_rate: Positive = Field(default=2e-3, description="Peak learning rate of AdamW.")
+    weight_decay: NotNegative = Field(default=1e-4, description="Weight decay of AdamW.")
+    atom_features: int = Field(default=64, ge=4, description="Width of the atom vectors (paper: 64).")
+    convolutions: int = Field(default=3, ge=1, le=8, description="Gated convolutions (paper: 3).")
+    hidden_features: int = Field(default=128, ge=4, description="Width of the layer after pooling.")
+    cutoff_A: float = Field(default=8.0, ge=3.0, le=12.0, description="Neighbours are looked for within (paper: 8).")
+    max_neighbors: int = Field(default=12, ge=1, description="Nearest neighbours kept per atom (paper: 12).")
+    coverage: Fraction = Field(default=0.9, description="Share of true voltages that the interval shall hold.")
+
+
+class ScreenConfig(_Section):
+    """The funnel's thresholds. Capacities are those of the discharged cell."""
+
+    min_voltage_V: float = Field(default=3.0, gt=-5, lt=8, description="Lower voltage limit (paper: 3.0).")
+    max_voltage_V: float = Field(default=6.0, gt=-5, lt=10, description="Upper limit, set by the electrolyte.")
+    min_capacity_vol_Ah_per_L: NotNegative = Field(
+        default=800.0, description="Full extraction, per volume (paper: 800)."
+    )
+    min_capacity_grav_mAh_per_g: NotNegative = Field(default=0.0, description="Full extraction, per mass.")
+    min_redox_capacity_vol_Ah_per_L: NotNegative = Field(
+        default=0.0, description="Capacity that the metals' redox couples can release, per volume."
+    )
+    min_energy_density_Wh_per_kg: NotNegative = Field(default=0.0, description="Voltage times full capacity.")
+    exclude_elements: list[str] = Field(
+        default=["Tc", "Pm", "Po", "At", "Rn", "Fr", "Ra", "Ac", "Pa", "Np", "Pu", "Th", "U"],
+        description="Candidates with one of these elements are left out.",
+    )
+    max_candidates: int = Field(default=4, ge=1, description="Length of the shortlist that goes on to MD.")
+    controls: list[str] = Field(
+        default=[],
+        description="material_ids that go through MD whatever the funnel says, as known references; never ranked.",
+    )
+
+    @model_validator(mode="after")
+    def _window_is_open(self) -> "ScreenConfig":
+        if self.min_voltage_V >= self.max_voltage_V:
+            raise ValueError(
+                f"min_voltage_V {self.min_voltage_V} is not below max_voltage_V {self.max_voltage_V}: "
+                "no candidate could pass; open the window"
+            )
+        return self
+
+
+class PotentialConfig(_Section):
+    """The machine-learned potential that drives MD."""
+
+    mode: Literal["teacher", "shared"] = Field(
+        default="teacher",
+        description="`teacher`: CHGNet labels frames of each candidate and one NequIP is distilled per candidate."
+        " `shared`: one NequIP for all, from your frames or ready.",
+    )
+    preset: Literal["small", "paper", "paper_1o"] = Field(
+        default="small", description="NequIP size: `paper` literally, `paper_1o` with odd vectors, `small` for a laptop."
+    )
+    epochs: int = Field(default=30, ge=1, description="Passes over the training frames (paper: 38).")
+    batch_size: int = Field(default=5, ge=1, description="Frames per optimiser step (paper: 32).")
+    learning_rate: Positive = Field(default=1e-2, description="Learning rate of Adam (paper: 2e-3).")
+    zbl: bool = Field(default=True, description="Add the ZBL repulsion, which keeps weak models from collapsing.")
+    teacher_frames: int = Field(default=60, ge=10, description="Frames that the teacher labels, for each candidate.")
+    max_force_mae_eV_per_A: Positive = Field(
+        default=0.3, description="Gate: with a larger error on held-out trajectories no MD is run."
+    )
+    shared_frames: list[Path] = Field(default=[], description="extxyz with energy, forces (and stress) to train on.")
+    shared_model: Path | None = Field(default=None, description="A ready NequIP checkpoint; then nothing is trained.")
+
+    @model_validator(mode="after")
+    def _shared_mode_has_input(self) -> "PotentialConfig":
+        if self.mode == "shared":
+            if not self.shared_frames and self.shared_model is None:
+                raise ValueError("mode `shared` needs shared_frames or shared_model; give one, or use mode `teacher`")
+            given = [*self.shared_frames, *([self.shared_model] if self.shared_model else [])]
+            for path in given:
+                if not path.exists():
+                    raise ValueError(f"{path} does not exist (seen from {Path.cwd()}); mend the path under potential")
+        return self
+
+
+class TransportConfig(_Section):
+    """Molecular dynamics and what is read from it."""
+
+    temperatures_K: list[Annotated[float, Field(gt=0, le=5000)]] = Field(
+        default=[1200.0], min_length=1, description="One MD run each (paper: 1200, Arrhenius 800, 1000, 1200, 1500)."
+    )
+    min_atoms: int = Field(default=100, ge=8, description="Smallest supercell (paper: 512).")
+    vacancy_fraction: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.2, description="Share of working ions removed, as neutral vacancies (paper: one fifth)."
+    )
+    timestep_fs: Annotated[float, Field(gt=0, le=5)] = Field(default=2.0, description="Integration step.")
+    npt_ps: Positive = Field(default=1.0, description="Length of the NPT run that sets the cell (paper: 10).")
+    nvt_ps: Positive = Field(default=3.0, description="Length of the NVT run that is analysed (paper: 50).")
+    thermostat_fs: Positive = Field(default=100.0, description="Relaxation time of the thermostat.")
+    barostat_fs: Positive = Field(default=1000.0, description="Relaxation time of the barostat.")
+    pressure_GPa: float = Field(default=0.0, ge=-10, le=100, description="Target pressure of NPT.")
+    frame_interval_fs: Positive = Field(default=20.0, description="Time between stored frames.")
+    min_conductivity_mS_per_cm: NotNegative = Field(
+        default=100.0, description="What a candidate must reach at the highest temperature (paper: 100 at 1200 K)."
+    )
+    max_temperature_factor: float = Field(
+        default=2.0, gt=1, description="Guard: MD stops when T exceeds this multiple of its target."
+    )
+    max_volume_change: Positive = Field(
+        default=0.5, description="Guard: MD stops when the volume changes by more than this share."
+    )
+    min_distance_A: Positive = Field(default=0.8, description="Guard: MD stops when two atoms come closer.")
+
+    @field_validator("temperatures_K")
+    @classmethod
+    def _each_temperature_once(cls, temperatures_K: list[float]) -> list[float]:
+        if len(set(temperatures_K)) != len(temperatures_K):
+            raise ValueError("a temperature is listed twice; list each once")
+        return sorted(temperatures_K)
+
+    @model_validator(mode="after")
+    def _frames_fit_in_run(self) -> "TransportConfig":
+        if self.frame_interval_fs < self.timestep_fs:
+            raise ValueError(f"frame_interval_fs {self.frame_interval_fs} is below timestep_fs {self.timestep_fs}")
+        if self.nvt_ps * 1000 < 20 * self.frame_interval_fs:
+            raise ValueError(
+                f"nvt_ps {self.nvt_ps} holds fewer than 20 frames of {self.frame_interval_fs} fs: too few for an MSD"
+            )
+        return self
+
+
+class ValidationConfig(_Section):
+    """First-principles validation of the finalists."""
+
+    enabled: bool = Field(default=True, description="Write VASP inputs (PBE+U, D3) for every shortlisted candidate.")
+    encut_eV: Positive = Field(default=520.0, description="Plane-wave cutoff (paper: 520).")
+    kspacing_per_A: Positive = Field(default=0.2, description="VASP's KSPACING, Gamma-centred (paper: 0.2).")
+    ediff_eV: Positive = Field(default=1e-6, description="Electronic convergence (paper: 1e-6).")
+    max_force_eV_per_A: Positive = Field(default=0.01, description="Ionic convergence, -EDIFFG (paper: 0.01).")
+    d3_damping: Literal["zero", "bj"] = Field(default="zero", description="D3 damping (paper: zero, IVDW = 11).")
+
+
+class Config(_Section):
+    """The whole configuration."""
+
+    working_ion: str = Field(default="Mg", description="The ion that moves: " + ", ".join(WORKING_IONS) + ".")
+    seed: int = Field(default=0, ge=0, lt=2**31, description="Seed of everything random.")
+    data: DataConfig = DataConfig()
+    voltage: VoltageConfig = VoltageConfig()
+    screen: ScreenConfig = ScreenConfig()
+    potential: PotentialConfig = PotentialConfig()
+    transport: TransportConfig = TransportConfig()
+    validation: ValidationConfig = ValidationConfig()
+
+    @field_validator("working_ion")
+    @classmethod
+    def _ion_is_known(cls, symbol: str) -> str:
+        if symbol not in WORKING_IONS:
+            raise ValueError(f"{symbol!r} is not a working ion; choose one of {', '.join(WORKING_IONS)}")
+        return symbol
+
+
+def load(values: Mapping[str, Any]) -> Config:
+    """The checked configuration from the mapping that YAML or Snakemake gives.
+
+    Raises
+    ------
+    ConfigError : one message that names every wrong key, the value got and what is allowed.
+    """
+    try:
+        return Config.model_validate(dict(values))
+    except ValidationError as error:
+        raise ConfigError(_explain(error)) from None
+
+
+def _explain(error: ValidationError) -> str:
+    lines = ["the configuration has mistakes:"]
+    for mistake in error.errors(include_url=False):
+        key = ".".join(str(part) for part in mistake["loc"]) or "config"
+        message = mistake["msg"].removeprefix("Value error, ")
+        if mistake["type"] == "extra_forbidden":
+            message = f"no such key; known here: {', '.join(_known_keys(mistake['loc'][:-1]))}"
+            lines.append(f"  {key}: {message}")
+        elif mistake["type"] == "value_error":
+            lines.append(f"  {key}: {message}")
+        else:
+            lines.append(f"  {key}: got {mistake['input']!r}. {message}")
+    return "\n".join(lines)
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Config
+    for part in location:
+        annotation = model.model_fields[str(part)].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)

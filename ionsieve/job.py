@@ -1,0 +1,33 @@
+"""How a workflow script runs: log and errors.
+
+Every script in ``workflow_scripts/`` ends in ``run(main, snakemake)``. A message that a user can act
+on goes to the log and the terminal without a traceback; anything else leaves its traceback in the
+log, where it can be found, and the job fails.
+"""
+
+import logging
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ionsieve.errors import IonSieveError
+
+
+def run(main: Callable[[Any], None], snakemake: Any) -> None:
+    """Run a script's ``main`` with Snakemake's job object; exits 1 on an error."""
+    log = Path(snakemake.log[0])
+    log.parent.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(
+        filename=log, filemode="w", level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", force=True
+    )
+    logging.captureWarnings(True)
+    try:
+        main(snakemake)
+    except IonSieveError as error:
+        logging.error(str(error))
+        sys.exit(f"ionsieve: {snakemake.rule}: {error}")
+    except Exception as error:
+        logging.error(traceback.format_exc())
+        sys.exit(f"ionsieve: {snakemake.rule} failed: {type(error).__name__}: {error} (traceback in {log})")

@@ -1,0 +1,199 @@
+"""The columns, types and units of every table that flows between stages.
+
+A numeric column that has a unit carries it in its name. Nothing reaches the disk but through
+:func:`write_table`, which refuses a table whose columns differ from its schema, so drift shows where
+it starts. Parquet written here has the same bytes for the same content.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ionsieve.artifacts import atomic_path
+from ionsieve.errors import DataError
+
+# One crystal, as columns: cheap to stream by the hundred thousand, unlike one file each.
+_STRUCTURE = [
+    pa.field("numbers", pa.list_(pa.int16()), nullable=False),  # atomic number of each site
+    pa.field("cell", pa.list_(pa.float64()), nullable=False),  # 9 numbers, row-major lattice vectors, A
+    pa.field("frac_coords", pa.list_(pa.float64()), nullable=False),  # 3 per site, row-major
+]
+
+
+def _text(name: str, nullable: bool = False) -> pa.Field:
+    return pa.field(name, pa.string(), nullable=nullable)
+
+
+def _number(name: str, nullable: bool = False) -> pa.Field:
+    return pa.field(name, pa.float64(), nullable=nullable)
+
+
+def _integer(name: str) -> pa.Field:
+    return pa.field(name, pa.int64(), nullable=False)
+
+
+def _flag(name: str) -> pa.Field:
+    return pa.field(name, pa.bool_(), nullable=False)
+
+
+# A discharged crystal with the average voltage of the pair it belongs to: what voltage models learn.
+ELECTRODES = pa.schema(
+    [
+        _text("electrode_id"),
+        _text("material_id"),  # of the discharged structure
+        _text("source"),
+        _text("licence"),
+        _text("label_kind"),  # what the voltage is: "CHGNet", "DFT (Materials Project)", ...
+        _text("working_ion"),
+        _text("formula"),  # reduced, of the discharged cell
+        _text("framework"),  # reduced formula without the working ion
+        _number("voltage_V"),
+        _number("x_charged"),  # working ions left when charged, as a fraction of those when discharged
+        _integer("n_steps"),
+        *_STRUCTURE,
+    ]
+)
+
+# A crystal to be screened.
+CANDIDATES = pa.schema(
+    [
+        _text("material_id"),
+        _text("source"),
+        _text("licence"),
+        _text("formula"),
+        _number("energy_above_hull_eV_per_atom", nullable=True),
+        *_STRUCTURE,
+    ]
+)
+
+# A record set aside, with the reason.
+REJECTS = pa.schema([_text("material_id"), _text("source"), _text("stage"), _text("reason")])
+
+# The voltage that a model which never saw an electrode's framework gives it.
+OUT_OF_FOLD = pa.schema(
+    [
+        _text("electrode_id"),
+        _text("material_id"),
+        _text("working_ion"),
+        _text("framework"),
+        _text("protocol"),  # how the electrodes were split
+        _integer("fold"),
+        _number("voltage_V"),  # the label
+        _number("predicted_voltage_V"),
+        _number("x_charged"),
+    ]
+)
+
+# One row per candidate of a shard.
+PREDICTIONS = pa.schema(
+    [
+        _text("material_id"),
+        _number("voltage_V"),  # ensemble mean; out-of-fold for a known electrode
+        _number("voltage_low_V"),
+        _number("voltage_high_V"),
+        _number("voltage_spread_V"),  # standard deviation over the ensemble
+        _number("voltage_pass_probability"),  # P(voltage above screen.min_voltage_V), from the residuals
+        _flag("known"),  # a training electrode
+        _number("label_voltage_V", nullable=True),  # its label
+        _text("label_kind", nullable=True),
+    ]
+)
+
+# Candidates with all that the funnel needs, one row each; the shortlist is its first rows.
+SCREENED = pa.schema(
+    [
+        _text("material_id"),
+        _text("source"),
+        _text("licence"),
+        _text("formula"),
+        _text("framework"),
+        _integer("n_sites"),
+        _number("volume_A3"),
+        _number("energy_above_hull_eV_per_atom", nullable=True),
+        _number("voltage_V"),
+        _number("voltage_low_V"),
+        _number("voltage_high_V"),
+        _number("voltage_spread_V"),
+        _number("voltage_pass_probability"),
+        _flag("known"),
+        _number("label_voltage_V", nullable=True),
+        _text("label_kind", nullable=True),
+        _number("capacity_grav_mAh_per_g"),
+        _number("capacity_vol_Ah_per_L"),
+        _number("redox_capacity_grav_mAh_per_g"),
+        _number("redox_capacity_vol_Ah_per_L"),
+        _number("energy_density_Wh_per_kg"),
+        _number("energy_density_Wh_per_L"),
+        _flag("anion_redox"),  # full extraction needs the anions to be oxidised
+        _number("screen_score"),  # P(voltage passes) x redox-limited energy density, Wh/L
+        _text("role"),  # "candidate", or "control": sent to MD whatever the funnel says, never ranked
+    ]
+)
+
+# The final table: results/candidates.csv and the report's ranked table.
+RANKED = pa.schema(
+    [
+        pa.field("rank", pa.int64(), nullable=True),
+        *[SCREENED.field(name) for name in SCREENED.names],
+        pa.field("temperature_K", pa.float64(), nullable=True),
+        _number("conductivity_mS_per_cm", nullable=True),  # null where only a bound is known
+        _number("conductivity_low_mS_per_cm", nullable=True),
+        _number("conductivity_high_mS_per_cm", nullable=True),
+        _text("conductivity_kind", nullable=True),  # "value", "upper_bound" or null
+        _number("diffusivity_cm2_per_s", nullable=True),
+        _number("activation_energy_eV", nullable=True),
+        _number("conductivity_300K_mS_per_cm", nullable=True),
+        _number("potential_force_mae_eV_per_A", nullable=True),
+        _text("md_status"),  # ok, failed, unstable, host_melted, host_diffusing, potential_rejected, missing
+        _text("md_reason", nullable=True),
+        _text("validation_status"),  # prepared, failed, missing
+        _number("score", nullable=True),
+        _text("flags"),  # known, anion_redox, hull_unknown, upper_bound ...; separated by ";"
+    ]
+)
+
+
+def write_table(rows: pd.DataFrame | list[dict[str, Any]], schema: pa.Schema, path: Path | str) -> None:
+    """Write rows as Parquet, atomically, with exactly the columns of ``schema``.
+
+    Raises
+    ------
+    DataError : a column is missing, unknown, of another type, or null where it may not be.
+    """
+    with atomic_path(path) as temporary:
+        pq.write_table(to_arrow(rows, schema), temporary, compression="zstd", row_group_size=16_384)
+
+
+def to_arrow(rows: pd.DataFrame | list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Rows as an Arrow table with exactly the columns of ``schema``; raises DataError otherwise."""
+    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows, columns=schema.names)
+    missing, unknown = set(schema.names) - set(frame.columns), set(frame.columns) - set(schema.names)
+    if missing or unknown:
+        raise DataError(f"table does not fit its schema: missing {sorted(missing)}, unknown {sorted(unknown)}")
+    try:
+        table = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False, safe=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError) as error:
+        raise DataError(f"table does not fit its schema: {error}") from error
+    # pandas metadata carries library versions: without it, the same rows are the same bytes.
+    table = table.replace_schema_metadata(None)
+    for field in schema:
+        if not field.nullable and table.column(field.name).null_count:
+            raise DataError(f"column {field.name} has empty values, which its schema does not allow")
+    return table
+
+
+def read_table(path: Path | str, schema: pa.Schema) -> pd.DataFrame:
+    """Read a Parquet table and check that it has the columns of ``schema``."""
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist") from error
+    except pa.ArrowInvalid as error:
+        raise DataError(f"{path} is not a Parquet table: {error}") from error
+    missing = set(schema.names) - set(table.column_names)
+    if missing:
+        raise DataError(f"{path} lacks the columns {sorted(missing)}; it was made by another version")
+    return table.select(schema.names).to_pandas()
