@@ -95,7 +95,7 @@ PREDICTIONS = pa.schema(
         _number("voltage_low_V"),
         _number("voltage_high_V"),
         _number("voltage_spread_V"),  # standard deviation over the ensemble
-        _number("voltage_pass_probability"),  # P(voltage above screen.min_voltage_V), from the residuals
+        _number("voltage_sigma_V"),  # of the predictive distribution, read as Gaussian
         _flag("known"),  # a training electrode
         _number("label_voltage_V", nullable=True),  # its label
         _text("label_kind", nullable=True),
@@ -117,7 +117,7 @@ SCREENED = pa.schema(
         _number("voltage_low_V"),
         _number("voltage_high_V"),
         _number("voltage_spread_V"),
-        _number("voltage_pass_probability"),
+        _number("voltage_pass_probability"),  # P(voltage above screen.min_voltage_V)
         _flag("known"),
         _number("label_voltage_V", nullable=True),
         _text("label_kind", nullable=True),
