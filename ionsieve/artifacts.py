@@ -69,15 +69,22 @@ def read_json(path: Path | str) -> dict[str, Any]:
 def replace_if_changed(path: Path | str, write: Callable[[Path], None]) -> bool:
     """Write a file only if its content differs from what is there; returns whether it did.
 
-    ``write`` receives a temporary path. An unchanged file keeps its date, so jobs that read it are
-    not stale.
+    ``write`` receives a temporary path.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
-        temporary = Path(folder) / path.name
-        write(temporary)
-        if path.exists() and digest(path) == digest(temporary):
-            return False
-        temporary.replace(path)
-        return True
+        fresh = Path(folder) / path.name
+        write(fresh)
+        return move_if_changed(fresh, path)
+
+
+def move_if_changed(fresh: Path, path: Path) -> bool:
+    """Move a fresh file over ``path`` only if its content differs; returns whether it did.
+
+    An unchanged file keeps its date, so jobs that read it are not stale.
+    """
+    if path.exists() and digest(path) == digest(fresh):
+        return False
+    fresh.replace(path)
+    return True

@@ -5,10 +5,12 @@
 Unknown keys are refused, so that a typing error costs a second and not a night.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ionsieve.errors import ConfigError
@@ -246,6 +248,30 @@ def load(values: Mapping[str, Any]) -> Config:
         return Config.model_validate(dict(values))
     except ValidationError as error:
         raise ConfigError(_explain(error)) from None
+
+
+def to_yaml(config: Config) -> str:
+    """The configuration as YAML, every key with the value in force."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+
+
+def json_schema() -> str:
+    """The JSON schema for editors, as text."""
+    return json.dumps(Config.model_json_schema(), indent=2) + "\n"
+
+
+def structure_files(config: Config) -> list[str]:
+    """The files behind ``data.files.structures``, folders expanded: what their source depends on.
+
+    A folder compares by date only, which misses changes; its files compare by content.
+    """
+    listed: list[str] = []
+    for path in config.data.files.structures:
+        if path.is_dir():
+            listed.extend(str(file) for file in sorted(path.rglob("*")) if file.is_file())
+        else:
+            listed.append(str(path))
+    return listed
 
 
 def _explain(error: ValidationError) -> str:

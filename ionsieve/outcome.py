@@ -5,6 +5,7 @@ A candidate that fails for a physical reason must not stop the others, so its jo
 status on without computing.
 """
 
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,3 +45,27 @@ def candidate_outcome(result: Path | str, placeholders: Sequence[Path | str] = (
             if not Path(path).exists():
                 write_text(path, f"no result: {failure.reason}\n")
     write_json(result, document)
+
+
+def clear_failed(stage_folders: Sequence[Path]) -> list[Path]:
+    """Remove the folders of candidates that did not end well; returns what was removed.
+
+    A candidate's later stages go with its earlier ones: Snakemake would not rerun a job whose results
+    exist merely because something before it is gone.
+    """
+    failed = {
+        (stage, path.relative_to(stage).parts[0])
+        for stage in stage_folders
+        for path in stage.rglob("*.json")
+        if len(path.relative_to(stage).parts) > 1 and read_json(path).get("status", OK) != OK
+    }
+    first_failure = {name: min(stage_folders.index(stage) for stage, other in failed if other == name) for _, name in failed}
+    cleared = [
+        stage_folders[index] / name
+        for name, first in sorted(first_failure.items())
+        for index in range(first, len(stage_folders))
+        if (stage_folders[index] / name).exists()
+    ]
+    for folder in cleared:
+        shutil.rmtree(folder)
+    return cleared

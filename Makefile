@@ -1,0 +1,47 @@
+# `make screen` on a bare Debian/Ubuntu with Python 3.11+: installs into .venv once, then screens.
+PYTHON ?= python3
+CORES ?= $(shell nproc)
+BIN := .venv/bin
+
+.PHONY: screen install test test-slow check lock clean
+
+screen: .venv/installed
+	@$(BIN)/snakemake --cores $(CORES) || { \
+	    status=$$?; \
+	    echo "ionsieve: the run did not finish; building a partial report from what exists" >&2; \
+	    $(BIN)/snakemake --cores 1 --nolock --quiet all -- partial_report && \
+	        echo "ionsieve: see results/report/partial/index.html" >&2; \
+	    exit $$status; }
+	@echo "ionsieve: see results/report/index.html and results/candidates.csv"
+
+install: .venv/installed
+
+# Exact versions; pip is told of torch first, since any other pin brings gigabytes of CUDA packages.
+.venv/installed: envs/requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "ionsieve: $(PYTHON) is older than 3.11; run make PYTHON=/path/to/python3.11 screen" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "ionsieve: no venv module; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@echo "ionsieve: installing into .venv (a few minutes, once)" >&2
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r envs/requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+test: .venv/installed check
+	$(BIN)/pytest -q
+
+test-slow: .venv/installed
+	$(BIN)/pytest -q -m slow
+
+check: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+# The lock file, from what is installed in .venv now.
+lock:
+	$(BIN)/pip freeze --exclude-editable > envs/requirements.lock
+
+clean:
+	rm -rf results/*

@@ -1,0 +1,64 @@
+"""IonSieve: one workflow from crystal databases to a ranked list of intercalation cathodes.
+
+`snakemake --cores 4` runs everything; config.yaml says what. docs/architecture.md is the map.
+"""
+
+import os
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+from ionsieve import algorithms
+from ionsieve import config as configuration
+from ionsieve.errors import ConfigError
+
+min_version("9.27")
+
+
+# A folder of one's own brings its config.yaml; without one, the defaults beside this file serve.
+configfile: (
+    "config.yaml" if Path("config.yaml").exists() else workflow.basedir + "/config.yaml"
+)
+
+
+# Mistakes in the configuration cost a second, not a night.
+try:
+    config_model = configuration.load(config)
+except ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+# Small models run fastest on one thread each, several jobs side by side.
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[variable] = "1"
+
+# Safe as folder names: ionsieve.data.files.safe_id makes every id so.
+wildcard_constraints:
+    material_id=r"[A-Za-z0-9_-][A-Za-z0-9._-]*",
+    temperature=r"[0-9.]+",
+    bucket=r"\d{4}",
+
+
+localrules:
+    all,
+    screening,
+    resolved_config,
+
+
+include: "rules/data.smk"
+include: "rules/voltage.smk"
+include: "rules/screen.smk"
+include: "rules/potential.smk"
+include: "rules/transport.smk"
+include: "rules/validation.smk"
+include: "rules/report.smk"
+include: "rules/demo.smk"
+include: "rules/upkeep.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        "results/report/index.html",
+        "results/candidates.csv",
+        "results/config.yaml",

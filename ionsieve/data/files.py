@@ -1,0 +1,312 @@
+"""The `files` source: electrodes and structures from the user's own disk.
+
+Structures: JSON Lines (one crystal a line, plain or gzipped), Parquet with the columns of
+:data:`ionsieve.tables.CANDIDATES`, CIF, POSCAR, extxyz, or folders of those. Electrodes: JSON Lines
+in the shape of the Materials Project's Battery Explorer, or Parquet with the columns of
+:data:`ionsieve.tables.ELECTRODES`. Everything streams: one crystal is in memory at a time.
+
+A record that cannot be used is yielded as a :class:`Reject` with its reason and stops nothing; a file
+that cannot be read as a whole raises :class:`~ionsieve.errors.DataError`.
+"""
+
+import gzip
+import json
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+import pyarrow.parquet as pq
+from pymatgen.core import Composition, Lattice, Structure
+
+from ionsieve import structures
+from ionsieve.data.records import Reject, check_electrode
+from ionsieve.electrochemistry import framework_formula
+from ionsieve.errors import DataError
+from ionsieve.structures import DamagedStructure
+from ionsieve.tables import CANDIDATES, ELECTRODES
+
+SOURCE = "files"
+CRYSTAL_SUFFIXES = {".cif", ".vasp", ".poscar", ".xyz", ".extxyz"}
+PARQUET_BATCH_ROWS = 2048
+
+
+@dataclass(frozen=True)
+class Crystal:
+    """One crystal as read: its id, its structure columns, its hull distance where the file has one."""
+
+    material_id: str
+    columns: dict[str, Any]
+    energy_above_hull_eV_per_atom: float | None = None
+    licence: str | None = None
+
+
+def safe_id(name: str) -> str:
+    """An id that can name a folder: everything but letters, digits, '.', '_' and '-' becomes '_'."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".") or "unnamed"
+
+
+def read_structures(paths: Iterable[Path]) -> Iterator[Crystal | Reject]:
+    """Every crystal in the given files and folders, in a fixed order; unusable ones as Reject.
+
+    Raises
+    ------
+    DataError : a file does not exist, has an unknown format, or is damaged as a whole.
+    """
+    for path in paths:
+        if path.is_dir():
+            files = sorted(file for file in path.rglob("*") if _is_crystal_file(file))
+            if not files:
+                raise DataError(f"{path} holds no structure file; known: {', '.join(sorted(CRYSTAL_SUFFIXES))}, POSCAR")
+            for file in files:
+                yield from _read_crystal_file(file)
+        elif not path.exists():
+            raise DataError(f"{path} does not exist (seen from {Path.cwd()}); mend data.files.structures")
+        elif path.suffix == ".parquet":
+            yield from _read_parquet_structures(path)
+        elif ".jsonl" in path.suffixes:
+            yield from _read_json_lines(path)
+        elif _is_crystal_file(path):
+            yield from _read_crystal_file(path)
+        else:
+            raise DataError(
+                f"{path}: unknown format {path.suffix!r}; allowed: .jsonl, .jsonl.gz, .parquet, a folder, POSCAR, "
+                f"{', '.join(sorted(CRYSTAL_SUFFIXES))}"
+            )
+
+
+def candidate_rows(paths: Iterable[Path], working_ion: str, licence: str) -> Iterator[dict[str, Any] | Reject]:
+    """Rows of :data:`~ionsieve.tables.CANDIDATES` for every usable crystal with the working ion."""
+    for crystal in read_structures(paths):
+        if isinstance(crystal, Reject):
+            yield crystal
+            continue
+        try:
+            structures.check(crystal.columns, working_ion)
+        except DamagedStructure as damage:
+            yield Reject(crystal.material_id, SOURCE, "candidates", str(damage))
+            continue
+        yield {
+            "material_id": crystal.material_id,
+            "source": SOURCE,
+            "licence": crystal.licence or licence,
+            "formula": structures.composition_of(crystal.columns["numbers"]).reduced_formula,
+            "energy_above_hull_eV_per_atom": crystal.energy_above_hull_eV_per_atom,
+            **crystal.columns,
+        }
+
+
+def electrode_rows(
+    electrode_paths: Iterable[Path], structure_paths: Iterable[Path], label_kind: str, licence: str
+) -> Iterator[dict[str, Any] | Reject]:
+    """Rows of :data:`~ionsieve.tables.ELECTRODES`.
+
+    Compositions come from the structures, never from formulas in the electrode file: some of the
+    Materials Project's discharge formulas lack a digit.
+    """
+    documents: list[dict[str, Any]] = []
+    for path in electrode_paths:
+        if not path.exists():
+            raise DataError(f"{path} does not exist (seen from {Path.cwd()}); mend data.files.electrodes")
+        if path.suffix == ".parquet":
+            yield from _read_parquet_electrodes(path)
+        elif ".jsonl" in path.suffixes:
+            documents.extend(_json_documents(path))
+        else:
+            raise DataError(f"{path}: unknown format {path.suffix!r}; electrodes are read from .jsonl, .jsonl.gz, .parquet")
+    if not documents:
+        return
+    wanted = {safe_id(str(doc[key])) for doc in documents for key in ("id_discharge", "id_charge") if doc.get(key)}
+    found: dict[str, dict[str, Any]] = {}
+    reasons: dict[str, str] = {}
+    for crystal in read_structures(structure_paths):
+        if crystal.material_id in wanted:
+            if isinstance(crystal, Reject):
+                reasons[crystal.material_id] = crystal.reason
+            else:
+                found[crystal.material_id] = crystal.columns
+    for document in documents:
+        yield _electrode_row(document, found, reasons, label_kind, licence)
+
+
+def _electrode_row(
+    document: Mapping[str, Any],
+    found: Mapping[str, dict[str, Any]],
+    reasons: Mapping[str, str],
+    label_kind: str,
+    licence: str,
+) -> dict[str, Any] | Reject:
+    electrode_id = str(document.get("battery_id", "unnamed"))
+
+    def rejected(reason: str) -> Reject:
+        return Reject(electrode_id, SOURCE, "electrodes", reason)
+
+    missing = [key for key in ("id_discharge", "working_ion", "average_voltage") if document.get(key) is None]
+    if missing:
+        return rejected(f"field {', '.join(missing)} is missing or null")
+    material_id, ion = safe_id(str(document["id_discharge"])), str(document["working_ion"])
+    if material_id not in found:
+        return rejected(reasons.get(material_id, f"no structure {material_id} among the structure files"))
+    columns = found[material_id]
+    composition = structures.composition_of(columns["numbers"])
+    x_charged = 0.0
+    if document.get("id_charge"):
+        charged = found.get(safe_id(str(document["id_charge"])))
+        if charged is None:
+            return rejected(f"no structure {document['id_charge']} (charged) among the structure files")
+        try:
+            x_charged = charged_content(composition, structures.composition_of(charged["numbers"]), ion)
+        except DamagedStructure as damage:
+            return rejected(str(damage))
+    row = {
+        "electrode_id": electrode_id,
+        "material_id": material_id,
+        "source": SOURCE,
+        "licence": str(document.get("licence") or licence),
+        "label_kind": label_kind,
+        "working_ion": ion,
+        "formula": composition.reduced_formula,
+        "framework": framework_formula(composition, ion),
+        "voltage_V": float(document["average_voltage"]),
+        "x_charged": x_charged,
+        "n_steps": int(document.get("num_steps") or 1),
+        **columns,
+    }
+    return check_electrode(row)
+
+
+def charged_content(discharged: Composition, charged: Composition, ion: str) -> float:
+    """Working ions that stay when charged, as a fraction of those in the discharged cell.
+
+    Raises
+    ------
+    DamagedStructure : the two hosts differ, or the charged cell holds as many ions or more.
+    """
+    if framework_formula(discharged, ion) != framework_formula(charged, ion):
+        raise DamagedStructure(
+            f"charged and discharged hosts differ: {framework_formula(charged, ion)}, {framework_formula(discharged, ion)}"
+        )
+    hosts = [composition.num_atoms - composition[ion] for composition in (discharged, charged)]
+    if not discharged[ion] or not all(hosts):
+        raise DamagedStructure(f"discharged cell {discharged.reduced_formula} has no {ion} or no host")
+    fraction = (charged[ion] / hosts[1]) / (discharged[ion] / hosts[0])
+    if fraction >= 1 - 1e-6:
+        raise DamagedStructure(f"charged cell holds {fraction:.2f} times the {ion} of the discharged cell")
+    return fraction
+
+
+def _is_crystal_file(path: Path) -> bool:
+    return path.is_file() and (path.suffix.lower() in CRYSTAL_SUFFIXES or path.name.upper().startswith(("POSCAR", "CONTCAR")))
+
+
+def _read_crystal_file(path: Path) -> Iterator[Crystal | Reject]:
+    """Crystals of one CIF, POSCAR or (multi-frame) extxyz file, named after the file."""
+    try:
+        if path.suffix.lower() in {".xyz", ".extxyz"}:
+            yield from _read_extxyz(path)
+            return
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pymatgen warns about rounding in nearly every CIF
+            structure = Structure.from_file(path)
+        structures.reject_disorder(structure)
+        yield Crystal(safe_id(path.stem), structures.to_columns(structure))
+    except DamagedStructure as damage:
+        yield Reject(safe_id(path.stem), SOURCE, "read", str(damage))
+    except Exception as error:  # the parsers raise whatever their input makes them raise
+        yield Reject(safe_id(path.stem), SOURCE, "read", f"{path.name} is unreadable: {_first_line(error)}")
+
+
+def _read_extxyz(path: Path) -> Iterator[Crystal | Reject]:
+    import ase.io
+
+    for index, atoms in enumerate(ase.io.iread(path, index=":", format="extxyz")):
+        name = safe_id(str(atoms.info.get("material_id", f"{path.stem}-{index}")))
+        if not atoms.pbc.all():
+            yield Reject(name, SOURCE, "read", "not periodic in three directions")
+            continue
+        hull = atoms.info.get("energy_above_hull_eV_per_atom")
+        yield Crystal(name, structures.to_columns(atoms), None if hull is None else float(hull))
+
+
+def _read_json_lines(path: Path) -> Iterator[Crystal | Reject]:
+    """Crystals of a JSON Lines file: ``{id, cell, species, xyz}`` or ``{material_id, structure}``."""
+    for number, document in enumerate(_json_documents(path), start=1):
+        name = safe_id(str(document.get("material_id") or document.get("id") or f"{path.stem}-{number}"))
+        try:
+            structure = _structure_of(document)
+            structures.reject_disorder(structure)
+            hull = document.get("energy_above_hull_eV_per_atom", document.get("energy_above_hull"))
+            yield Crystal(
+                name, structures.to_columns(structure), None if hull is None else float(hull), document.get("licence")
+            )
+        except DamagedStructure as damage:
+            yield Reject(name, SOURCE, "read", str(damage))
+        except Exception as error:  # pymatgen raises whatever a damaged document makes it raise
+            yield Reject(name, SOURCE, "read", f"line {number} of {path.name} is unreadable: {_first_line(error)}")
+
+
+def _structure_of(document: Mapping[str, Any]) -> Structure:
+    if "structure" in document:
+        return Structure.from_dict(document["structure"])
+    missing = [key for key in ("cell", "species", "xyz") if key not in document]
+    if missing:
+        raise DamagedStructure(f"field {', '.join(missing)} is missing")
+    cell = np.asarray(document["cell"], dtype=float)
+    lattice = Lattice.from_parameters(*cell) if cell.size == 6 else Lattice(cell.reshape(3, 3))
+    return Structure(lattice, document["species"], np.asarray(document["xyz"], dtype=float).reshape(-1, 3))
+
+
+def _json_documents(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        with _open_text(path) as lines:
+            for line in lines:
+                if line.strip():
+                    yield _parse_line(line)
+    except (EOFError, gzip.BadGzipFile, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is damaged or truncated: {error}; copy it anew") from error
+
+
+def _parse_line(line: str) -> dict[str, Any]:
+    try:
+        document = json.loads(line)
+    except json.JSONDecodeError:
+        return {}  # an empty document becomes a reject that names its missing fields
+    return document if isinstance(document, dict) else {}
+
+
+def _open_text(path: Path) -> TextIO:
+    return gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
+
+
+def _read_parquet_structures(path: Path) -> Iterator[Crystal | Reject]:
+    for row in _parquet_rows(path, CANDIDATES.names):
+        yield Crystal(
+            safe_id(row["material_id"]),
+            {key: row[key] for key in ("numbers", "cell", "frac_coords")},
+            row["energy_above_hull_eV_per_atom"],
+            row["licence"],
+        )
+
+
+def _read_parquet_electrodes(path: Path) -> Iterator[dict[str, Any] | Reject]:
+    for row in _parquet_rows(path, ELECTRODES.names):
+        yield check_electrode({**row, "source": SOURCE, "material_id": safe_id(row["material_id"])})
+
+
+def _parquet_rows(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
+    try:
+        table = pq.ParquetFile(path)
+    except Exception as error:  # pyarrow has no common base class for damaged files
+        raise DataError(f"{path} is not a readable Parquet file: {_first_line(error)}") from error
+    missing = [name for name in columns if name not in table.schema_arrow.names]
+    if missing:
+        raise DataError(f"{path} lacks the columns {', '.join(missing)}; see ionsieve/tables.py")
+    for batch in table.iter_batches(PARQUET_BATCH_ROWS, columns=columns):
+        yield from batch.to_pylist()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,1 @@
+"""Ion transport: supercell, molecular dynamics, mean squared displacement, conductivity, Arrhenius."""

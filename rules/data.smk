@@ -1,0 +1,136 @@
+"""Sources to one catalogue: electrodes, and candidates in buckets."""
+
+import importlib.resources
+
+from ionsieve.data.catalogue import bucket_name
+
+RAW_TABLES = ("electrodes.parquet", "candidates.parquet", "rejects.parquet")
+BUCKETS = [bucket_name(number) for number in range(config_model.data.shards)]
+
+
+def demo_table(name):
+    return str(importlib.resources.files("ionsieve.data.demo") / name)
+
+
+def electrodes_table(wildcards):
+    """The electrodes, once the catalogue is made; unchanged bytes keep their date."""
+    checkpoints.catalogue.get()
+    return "results/data/electrodes.parquet"
+
+
+def candidate_bucket(wildcards):
+    """One bucket of candidates, once the catalogue is made."""
+    checkpoints.catalogue.get()
+    return f"results/data/candidates/{wildcards.bucket}.parquet"
+
+
+def candidate_buckets(wildcards):
+    """All buckets of candidates."""
+    checkpoints.catalogue.get()
+    return expand("results/data/candidates/{bucket}.parquet", bucket=BUCKETS)
+
+
+rule resolved_config:
+    output:
+        "results/config.yaml",
+    params:
+        resolved=configuration.to_yaml(config_model),
+    log:
+        "results/logs/resolved_config.log",
+    conda:
+        "../envs/ionsieve.yaml"
+    message:
+        "Saving the resolved configuration"
+    script:
+        "../workflow_scripts/resolved_config.py"
+
+
+rule ingest_demo:
+    input:
+        electrodes=demo_table("electrodes.parquet"),
+        candidates=demo_table("candidates.parquet"),
+    output:
+        electrodes="results/data/raw/demo/electrodes.parquet",
+        candidates="results/data/raw/demo/candidates.parquet",
+        rejects="results/data/raw/demo/rejects.parquet",
+    params:
+        working_ion=config_model.working_ion,
+        algorithm=algorithms.DATA,
+    log:
+        "results/logs/ingest_demo.log",
+    benchmark:
+        "results/benchmarks/ingest_demo.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    conda:
+        "../envs/ionsieve.yaml"
+    message:
+        "Reading the data set that ships with IonSieve"
+    script:
+        "../workflow_scripts/ingest_demo.py"
+
+
+rule ingest_files:
+    input:
+        electrodes=[str(path) for path in config_model.data.files.electrodes],
+        structures=configuration.structure_files(config_model),
+    output:
+        electrodes="results/data/raw/files/electrodes.parquet",
+        candidates="results/data/raw/files/candidates.parquet",
+        rejects="results/data/raw/files/rejects.parquet",
+    params:
+        working_ion=config_model.working_ion,
+        label_kind=config_model.data.files.electrode_label_kind,
+        licence=config_model.data.files.licence,
+        algorithm=algorithms.DATA,
+    log:
+        "results/logs/ingest_files.log",
+    benchmark:
+        "results/benchmarks/ingest_files.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    conda:
+        "../envs/ionsieve.yaml"
+    message:
+        "Reading electrodes and structures from files"
+    script:
+        "../workflow_scripts/ingest_files.py"
+
+
+# Its tables are not declared: a declared output would make everything behind it stale whenever the
+# checkpoint runs, even where nothing changed.
+checkpoint catalogue:
+    input:
+        expand(
+            "results/data/raw/{source}/{table}",
+            source=config_model.data.sources,
+            table=RAW_TABLES,
+        ),
+    output:
+        summary="results/data/catalogue.json",
+        rejects="results/data/rejects.csv",
+    params:
+        sources=config_model.data.sources,
+        working_ion=config_model.working_ion,
+        shards=config_model.data.shards,
+        max_energy_above_hull_eV_per_atom=config_model.data.max_energy_above_hull_eV_per_atom,
+        max_sites=config_model.data.max_sites,
+        algorithm=algorithms.DATA,
+    log:
+        "results/logs/catalogue.log",
+    benchmark:
+        "results/benchmarks/catalogue.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    conda:
+        "../envs/ionsieve.yaml"
+    message:
+        "Merging sources into one catalogue"
+    script:
+        "../workflow_scripts/catalogue.py"

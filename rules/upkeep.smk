@@ -1,0 +1,14 @@
+"""Targets of their own: clearing what failed."""
+
+
+rule retry_failed:
+    params:
+        algorithm=algorithms.TRANSPORT,
+    log:
+        "results/logs/retry_failed.log",
+    conda:
+        "../envs/ionsieve.yaml"
+    message:
+        "Clearing results of failed candidates; run the workflow again to retry them"
+    script:
+        "../workflow_scripts/retry_failed.py"

@@ -1,0 +1,27 @@
+"""Merge the raw tables of all sources: electrodes, and candidates in buckets.
+
+Input: ``results/data/raw/*``. Output: ``catalogue.json`` and ``rejects.csv``; beside them, and kept
+as they are where nothing changed, ``electrodes.parquet`` and ``candidates/{bucket}.parquet``.
+"""
+
+from pathlib import Path
+
+from ionsieve.data.catalogue import assemble
+
+
+def main(snakemake) -> None:
+    data_folder = Path(snakemake.output.summary).parent
+    assemble(
+        [data_folder / "raw" / source for source in snakemake.params.sources],
+        data_folder,
+        n_buckets=snakemake.params.shards,
+        max_energy_above_hull_eV_per_atom=snakemake.params.max_energy_above_hull_eV_per_atom,
+        max_sites=snakemake.params.max_sites,
+        working_ion=snakemake.params.working_ion,
+    )
+
+
+if __name__ == "__main__":
+    from ionsieve.job import run
+
+    run(main, snakemake)
