@@ -46,7 +46,7 @@ def mgmno3_files(perovskite_mgmno3) -> dict[str, str]:
 
 
 def incar_of(files: dict[str, str], role: str) -> Incar:
-    return Incar.from_str(mgmno3_files[f"{role}/INCAR"])
+    return Incar.from_str(files[f"{role}/INCAR"])
 
 
 PAPER_TAGS = {
@@ -120,7 +120,7 @@ def test_a_sulfide_is_computed_without_u(layered_mgtis2):
 
 
 def test_metal_is_smeared_by_methfessel_paxton_and_hosts_are_not(mgmno3_files):
-    assert {role: incar_of(files, role)["ISMEAR"] for role in ("metal", "charged", "discharged")} == {
+    assert {role: incar_of(mgmno3_files, role)["ISMEAR"] for role in ("metal", "charged", "discharged")} == {
         "metal": 1,
         "charged": 0,
         "discharged": 0,
