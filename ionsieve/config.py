@@ -38,7 +38,8 @@ class FilesConfig(_Section):
         " those with the working ion; the electrodes' structures are found here too.",
     )
     electrode_label_kind: str = Field(
-        default="DFT (Materials Project)", description="What the electrode voltages are; shown wherever they are."
+        default="DFT (Materials Project)",
+        description="What the electrode voltages are; shown wherever they are.",
     )
     licence: str = Field(default="unknown", description="Licence of these files; travels with every row.")
 
@@ -51,7 +52,8 @@ class DataConfig(_Section):
     )
     files: FilesConfig = Field(default=FilesConfig(), description="Paths of the `files` source.")
     max_energy_above_hull_eV_per_atom: NotNegative = Field(
-        default=0.15, description="Candidates further above the convex hull are left out; unknown ones pass, flagged."
+        default=0.15,
+        description="Candidates further above the convex hull are left out; unknown ones pass, flagged.",
     )
     max_sites: int = Field(default=200, ge=1, description="Candidates with more sites per cell are left out.")
     shards: int = Field(
@@ -70,10 +72,14 @@ class DataConfig(_Section):
         if "files" in self.sources:
             for key in ("electrodes", "structures"):
                 if not getattr(self.files, key):
-                    raise ValueError(f"files.{key} is empty, but the source `files` needs it; list at least one path")
+                    raise ValueError(
+                        f"files.{key} is empty, but the source `files` needs it; list at least one path"
+                    )
             for path in [*self.files.electrodes, *self.files.structures]:
                 if not path.exists():
-                    raise ValueError(f"{path} does not exist (seen from {Path.cwd()}); mend the path under data.files")
+                    raise ValueError(
+                        f"{path} does not exist (seen from {Path.cwd()}); mend the path under data.files"
+                    )
         return self
 
 
@@ -88,16 +94,22 @@ class VoltageConfig(_Section):
     atom_features: int = Field(default=64, ge=4, description="Width of the atom vectors (paper: 64).")
     convolutions: int = Field(default=3, ge=1, le=8, description="Gated convolutions (paper: 3).")
     hidden_features: int = Field(default=128, ge=4, description="Width of the layer after pooling.")
-    cutoff_A: float = Field(default=8.0, ge=3.0, le=12.0, description="Neighbours are looked for within (paper: 8).")
+    cutoff_A: float = Field(
+        default=8.0, ge=3.0, le=12.0, description="Neighbours are looked for within (paper: 8)."
+    )
     max_neighbors: int = Field(default=12, ge=1, description="Nearest neighbours kept per atom (paper: 12).")
-    coverage: Fraction = Field(default=0.9, description="Share of true voltages that the interval shall hold.")
+    coverage: Fraction = Field(
+        default=0.9, description="Share of true voltages that the interval shall hold."
+    )
 
 
 class ScreenConfig(_Section):
     """The funnel's thresholds. Capacities are those of the discharged cell."""
 
     min_voltage_V: float = Field(default=3.0, gt=-5, lt=8, description="Lower voltage limit (paper: 3.0).")
-    max_voltage_V: float = Field(default=6.0, gt=-5, lt=10, description="Upper limit, set by the electrolyte.")
+    max_voltage_V: float = Field(
+        default=6.0, gt=-5, lt=10, description="Upper limit, set by the electrolyte."
+    )
     min_capacity_vol_Ah_per_L: NotNegative = Field(
         default=800.0, description="Full extraction, per volume (paper: 800)."
     )
@@ -113,7 +125,7 @@ class ScreenConfig(_Section):
     max_candidates: int = Field(default=4, ge=1, description="Length of the shortlist that goes on to MD.")
     controls: list[str] = Field(
         default=[],
-        description="material_ids that go through MD whatever the funnel says, as known references; never ranked.",
+        description="material_ids that go through MD whatever the funnel says, as references; never ranked.",
     )
 
     @model_validator(mode="after")
@@ -131,32 +143,45 @@ class PotentialConfig(_Section):
 
     mode: Literal["teacher", "shared"] = Field(
         default="teacher",
-        description="`teacher`: CHGNet labels frames of each candidate and one NequIP is distilled per candidate."
-        " `shared`: one NequIP for all, from your frames or ready.",
+        description="`teacher`: one NequIP per candidate, distilled from CHGNet; `shared`: one NequIP for"
+        " all, from your frames or ready.",
     )
     preset: Literal["small", "paper", "paper_1o"] = Field(
-        default="small", description="NequIP size: `paper` literally, `paper_1o` with odd vectors, `small` for a laptop."
+        default="small",
+        description="NequIP size: `paper` literally, `paper_1o` with odd vectors, `small` for a laptop.",
     )
     epochs: int = Field(default=30, ge=1, description="Passes over the training frames (paper: 38).")
     batch_size: int = Field(default=5, ge=1, description="Frames per optimiser step (paper: 32).")
     learning_rate: Positive = Field(default=1e-2, description="Learning rate of Adam (paper: 2e-3).")
-    zbl: bool = Field(default=True, description="Add the ZBL repulsion, which keeps weak models from collapsing.")
-    teacher_frames: int = Field(default=60, ge=10, description="Frames that the teacher labels, for each candidate.")
+    zbl: bool = Field(
+        default=True, description="Add the ZBL repulsion, which keeps weak models from collapsing."
+    )
+    teacher_frames: int = Field(
+        default=60, ge=10, description="Frames that the teacher labels, for each candidate."
+    )
     max_force_mae_eV_per_A: Positive = Field(
         default=0.3, description="Gate: with a larger error on held-out trajectories no MD is run."
     )
-    shared_frames: list[Path] = Field(default=[], description="extxyz with energy, forces (and stress) to train on.")
-    shared_model: Path | None = Field(default=None, description="A ready NequIP checkpoint; then nothing is trained.")
+    shared_frames: list[Path] = Field(
+        default=[], description="extxyz with energy, forces (and stress) to train on."
+    )
+    shared_model: Path | None = Field(
+        default=None, description="A ready NequIP checkpoint; then nothing is trained."
+    )
 
     @model_validator(mode="after")
     def _shared_mode_has_input(self) -> "PotentialConfig":
         if self.mode == "shared":
             if not self.shared_frames and self.shared_model is None:
-                raise ValueError("mode `shared` needs shared_frames or shared_model; give one, or use mode `teacher`")
+                raise ValueError(
+                    "mode `shared` needs shared_frames or shared_model; give one, or use mode `teacher`"
+                )
             given = [*self.shared_frames, *([self.shared_model] if self.shared_model else [])]
             for path in given:
                 if not path.exists():
-                    raise ValueError(f"{path} does not exist (seen from {Path.cwd()}); mend the path under potential")
+                    raise ValueError(
+                        f"{path} does not exist (seen from {Path.cwd()}); mend the path under potential"
+                    )
         return self
 
 
@@ -164,7 +189,9 @@ class TransportConfig(_Section):
     """Molecular dynamics and what is read from it."""
 
     temperatures_K: list[Annotated[float, Field(gt=0, le=5000)]] = Field(
-        default=[1200.0], min_length=1, description="One MD run each (paper: 1200, Arrhenius 800, 1000, 1200, 1500)."
+        default=[1200.0],
+        min_length=1,
+        description="One MD run each (paper: 1200, Arrhenius 800, 1000, 1200, 1500).",
     )
     min_atoms: int = Field(default=100, ge=8, description="Smallest supercell (paper: 512).")
     vacancy_fraction: Annotated[float, Field(ge=0, lt=1)] = Field(
@@ -178,7 +205,8 @@ class TransportConfig(_Section):
     pressure_GPa: float = Field(default=0.0, ge=-10, le=100, description="Target pressure of NPT.")
     frame_interval_fs: Positive = Field(default=20.0, description="Time between stored frames.")
     min_conductivity_mS_per_cm: NotNegative = Field(
-        default=100.0, description="What a candidate must reach at the highest temperature (paper: 100 at 1200 K)."
+        default=100.0,
+        description="What a candidate must reach at the highest temperature (paper: 100 at 1200 K).",
     )
     max_temperature_factor: float = Field(
         default=2.0, gt=1, description="Guard: MD stops when T exceeds this multiple of its target."
@@ -198,10 +226,13 @@ class TransportConfig(_Section):
     @model_validator(mode="after")
     def _frames_fit_in_run(self) -> "TransportConfig":
         if self.frame_interval_fs < self.timestep_fs:
-            raise ValueError(f"frame_interval_fs {self.frame_interval_fs} is below timestep_fs {self.timestep_fs}")
+            raise ValueError(
+                f"frame_interval_fs {self.frame_interval_fs} is below timestep_fs {self.timestep_fs}"
+            )
         if self.nvt_ps * 1000 < 20 * self.frame_interval_fs:
             raise ValueError(
-                f"nvt_ps {self.nvt_ps} holds fewer than 20 frames of {self.frame_interval_fs} fs: too few for an MSD"
+                f"nvt_ps {self.nvt_ps} holds fewer than 20 frames of {self.frame_interval_fs} fs: "
+                "too few for an MSD"
             )
         return self
 
@@ -209,12 +240,18 @@ class TransportConfig(_Section):
 class ValidationConfig(_Section):
     """First-principles validation of the finalists."""
 
-    enabled: bool = Field(default=True, description="Write VASP inputs (PBE+U, D3) for every shortlisted candidate.")
+    enabled: bool = Field(
+        default=True, description="Write VASP inputs (PBE+U, D3) for every shortlisted candidate."
+    )
     encut_eV: Positive = Field(default=520.0, description="Plane-wave cutoff (paper: 520).")
     kspacing_per_A: Positive = Field(default=0.2, description="VASP's KSPACING, Gamma-centred (paper: 0.2).")
     ediff_eV: Positive = Field(default=1e-6, description="Electronic convergence (paper: 1e-6).")
-    max_force_eV_per_A: Positive = Field(default=0.01, description="Ionic convergence, -EDIFFG (paper: 0.01).")
-    d3_damping: Literal["zero", "bj"] = Field(default="zero", description="D3 damping (paper: zero, IVDW = 11).")
+    max_force_eV_per_A: Positive = Field(
+        default=0.01, description="Ionic convergence, -EDIFFG (paper: 0.01)."
+    )
+    d3_damping: Literal["zero", "bj"] = Field(
+        default="zero", description="D3 damping (paper: zero, IVDW = 11)."
+    )
 
 
 class Config(_Section):

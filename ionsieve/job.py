@@ -20,7 +20,11 @@ def run(main: Callable[[Any], None], snakemake: Any) -> None:
     log = Path(snakemake.log[0])
     log.parent.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(
-        filename=log, filemode="w", level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", force=True
+        filename=log,
+        filemode="w",
+        level=logging.INFO,
+        format="%(levelname)s %(name)s: %(message)s",
+        force=True,
     )
     logging.captureWarnings(True)
     try:

@@ -26,7 +26,9 @@ def require_ok(*results: Path | str) -> None:
 
 
 @contextmanager
-def candidate_outcome(result: Path | str, placeholders: Sequence[Path | str] = ()) -> Iterator[dict[str, Any]]:
+def candidate_outcome(
+    result: Path | str, placeholders: Sequence[Path | str] = ()
+) -> Iterator[dict[str, Any]]:
     """Write ``result`` as JSON when the block ends, with status ``ok`` or that of CandidateFailed.
 
     Parameters
@@ -59,7 +61,10 @@ def clear_failed(stage_folders: Sequence[Path]) -> list[Path]:
         for path in stage.rglob("*.json")
         if len(path.relative_to(stage).parts) > 1 and read_json(path).get("status", OK) != OK
     }
-    first_failure = {name: min(stage_folders.index(stage) for stage, other in failed if other == name) for _, name in failed}
+    first_failure = {
+        name: min(stage_folders.index(stage) for stage, other in failed if other == name)
+        for _, name in failed
+    }
     cleared = [
         stage_folders[index] / name
         for name, first in sorted(first_failure.items())

@@ -187,7 +187,8 @@ def _without_duplicates(ranked: list[dict[str, Any]]) -> list[dict[str, Any]]:
         volume_per_atom = row["volume_A3"] / row["n_sites"]
         twins = kept_by_formula[row["formula"]]
         if any(
-            abs(other_volume / volume_per_atom - 1) < DUPLICATE_VOLUME_TOLERANCE and matcher.fit(structure, other)
+            abs(other_volume / volume_per_atom - 1) < DUPLICATE_VOLUME_TOLERANCE
+            and matcher.fit(structure, other)
             for other_volume, other in twins
         ):
             continue
@@ -246,7 +247,8 @@ def write_structures(crystals: pd.DataFrame, material_ids: Iterable[str], folder
     The CIF holds the structure only: no rank, no voltage.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    rows = {row["material_id"]: row for row in crystals.to_dict("records")}
+    by_id = crystals.set_index("material_id")
     for material_id in material_ids:
-        cif = str(CifWriter(structures.to_structure(rows[material_id]), significant_figures=10))
-        replace_if_changed(folder / f"{material_id}.cif", lambda path, cif=cif: path.write_text(cif))
+        structure = structures.to_structure(by_id.loc[material_id].to_dict())
+        writer = CifWriter(structure, significant_figures=10)
+        replace_if_changed(folder / f"{material_id}.cif", writer.write_file)

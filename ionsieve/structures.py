@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.data import chemical_symbols
+from numpy.typing import ArrayLike
 from pymatgen.core import Composition, Structure
 
 from ionsieve.errors import IonSieveError
@@ -60,7 +61,7 @@ def composition_of(numbers: Sequence[int]) -> Composition:
     return Composition(dict(zip(symbols.tolist(), counts.tolist(), strict=True)))
 
 
-def volume_A3(cell: Sequence[float]) -> float:
+def volume_A3(cell: ArrayLike) -> float:
     """Volume of the cell whose nine row-major components are given in angstrom."""
     return float(abs(np.linalg.det(np.asarray(cell, dtype=float).reshape(3, 3))))
 
@@ -79,7 +80,9 @@ def check(row: Mapping[str, Any], working_ion: str | None) -> None:
     if numbers.size == 0:
         raise DamagedStructure("no atoms")
     if cell.size != 9 or frac_coords.size != 3 * numbers.size:
-        raise DamagedStructure(f"{numbers.size} atoms, {cell.size} cell and {frac_coords.size} coordinate numbers")
+        raise DamagedStructure(
+            f"{numbers.size} atoms, {cell.size} cell and {frac_coords.size} coordinate numbers"
+        )
     if not (np.isfinite(cell).all() and np.isfinite(frac_coords).all()):
         raise DamagedStructure("cell or coordinates are not finite numbers")
     if numbers.min() < 1 or numbers.max() >= len(chemical_symbols):

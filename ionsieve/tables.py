@@ -172,7 +172,9 @@ def to_arrow(rows: pd.DataFrame | list[dict[str, Any]], schema: pa.Schema) -> pa
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows, columns=schema.names)
     missing, unknown = set(schema.names) - set(frame.columns), set(frame.columns) - set(schema.names)
     if missing or unknown:
-        raise DataError(f"table does not fit its schema: missing {sorted(missing)}, unknown {sorted(unknown)}")
+        raise DataError(
+            f"table does not fit its schema: missing {sorted(missing)}, unknown {sorted(unknown)}"
+        )
     try:
         table = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False, safe=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError) as error:

@@ -10,7 +10,9 @@ from ionsieve.outcome import clear_failed
 
 
 def main(snakemake) -> None:
-    for folder in clear_failed([Path("results") / stage for stage in ("potential", "transport", "validation")]):
+    for folder in clear_failed(
+        [Path("results") / stage for stage in ("potential", "transport", "validation")]
+    ):
         print(f"cleared {folder}")
 
 

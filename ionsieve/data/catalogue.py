@@ -63,7 +63,8 @@ def assemble(
     counts: Counter[str] = Counter()
     electrodes = _merged_electrodes(raw_folders, rejects)
     replace_if_changed(
-        data_folder / "electrodes.parquet", lambda path: tables.write_table(electrodes, tables.ELECTRODES, path)
+        data_folder / "electrodes.parquet",
+        lambda path: tables.write_table(electrodes, tables.ELECTRODES, path),
     )
     _write_buckets(
         _accepted_candidates(raw_folders, max_energy_above_hull_eV_per_atom, max_sites, rejects, counts),
@@ -73,7 +74,9 @@ def assemble(
     _write_rejects_csv(rejects, data_folder / "rejects.csv")
     if electrodes.empty or not counts["candidates"]:
         what = "electrode" if electrodes.empty else f"candidate with {working_ion}"
-        raise DataError(f"no {what} is left to work with; set aside: {_summary(rejects)}; see results/data/rejects.csv")
+        raise DataError(
+            f"no {what} is left to work with; set aside: {_summary(rejects)}; see results/data/rejects.csv"
+        )
     write_json(
         data_folder / "catalogue.json",
         {
@@ -85,7 +88,9 @@ def assemble(
                 "licences": _count(electrodes["licence"]),
             },
             "candidates": dict(sorted(counts.items())),
-            "rejects": dict(Counter(f"{reject.stage}: {_kind(reject.reason)}" for reject in rejects).most_common()),
+            "rejects": dict(
+                Counter(f"{reject.stage}: {_kind(reject.reason)}" for reject in rejects).most_common()
+            ),
         },
     )
 
@@ -95,8 +100,8 @@ def _merged_electrodes(raw_folders: Sequence[Path], rejects: list[Reject]) -> pd
     electrodes = pd.concat(frames, ignore_index=True)
     repeated = electrodes.duplicated("electrode_id")
     rejects.extend(
-        Reject(row.electrode_id, row.source, "electrodes", "electrode_id occurs before")
-        for row in electrodes[repeated].itertuples()
+        Reject(electrode_id, source, "electrodes", "electrode_id occurs before")
+        for electrode_id, source in electrodes.loc[repeated, ["electrode_id", "source"]].to_numpy()
     )
     return electrodes[~repeated].reset_index(drop=True)
 
@@ -110,13 +115,17 @@ def _accepted_candidates(
 ) -> Iterator[dict[str, Any]]:
     seen: set[str] = set()
     for folder in raw_folders:
-        for batch in pq.ParquetFile(folder / "candidates.parquet").iter_batches(4096, columns=tables.CANDIDATES.names):
+        for batch in pq.ParquetFile(folder / "candidates.parquet").iter_batches(
+            4096, columns=tables.CANDIDATES.names
+        ):
             for row in batch.to_pylist():
                 counts["read"] += 1
                 hull = row["energy_above_hull_eV_per_atom"]
                 if row["material_id"] in seen:
                     counts["repeated_id"] += 1
-                    rejects.append(Reject(row["material_id"], row["source"], "candidates", "material_id occurs before"))
+                    rejects.append(
+                        Reject(row["material_id"], row["source"], "candidates", "material_id occurs before")
+                    )
                 elif hull is not None and hull > max_energy_above_hull_eV_per_atom:
                     counts["above_hull"] += 1
                 elif len(row["numbers"]) > max_sites:
@@ -138,7 +147,8 @@ def _write_buckets(rows: Iterator[dict[str, Any]], folder: Path, n_buckets: int)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as temporary, ExitStack() as open_files:
         fresh = [Path(temporary) / f"{bucket_name(bucket)}.parquet" for bucket in range(n_buckets)]
         writers = [
-            open_files.enter_context(pq.ParquetWriter(path, tables.CANDIDATES, compression="zstd")) for path in fresh
+            open_files.enter_context(pq.ParquetWriter(path, tables.CANDIDATES, compression="zstd"))
+            for path in fresh
         ]
         pending: list[list[dict[str, Any]]] = [[] for _ in range(n_buckets)]
         for row in rows:
@@ -159,7 +169,9 @@ def _write_rejects_csv(rejects: Sequence[Reject], path: Path) -> None:
     with atomic_path(path) as temporary, temporary.open("w", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(tables.REJECTS.names)
-        writer.writerows((reject.material_id, reject.source, reject.stage, reject.reason) for reject in rejects)
+        writer.writerows(
+            (reject.material_id, reject.source, reject.stage, reject.reason) for reject in rejects
+        )
 
 
 def _count(column: pd.Series) -> dict[str, int]:

@@ -60,7 +60,9 @@ def read_structures(paths: Iterable[Path]) -> Iterator[Crystal | Reject]:
         if path.is_dir():
             files = sorted(file for file in path.rglob("*") if _is_crystal_file(file))
             if not files:
-                raise DataError(f"{path} holds no structure file; known: {', '.join(sorted(CRYSTAL_SUFFIXES))}, POSCAR")
+                raise DataError(
+                    f"{path} holds no structure file; known: {', '.join(sorted(CRYSTAL_SUFFIXES))}, POSCAR"
+                )
             for file in files:
                 yield from _read_crystal_file(file)
         elif not path.exists():
@@ -73,12 +75,14 @@ def read_structures(paths: Iterable[Path]) -> Iterator[Crystal | Reject]:
             yield from _read_crystal_file(path)
         else:
             raise DataError(
-                f"{path}: unknown format {path.suffix!r}; allowed: .jsonl, .jsonl.gz, .parquet, a folder, POSCAR, "
-                f"{', '.join(sorted(CRYSTAL_SUFFIXES))}"
+                f"{path}: unknown format {path.suffix!r}; allowed: .jsonl, .jsonl.gz, .parquet, "
+                f"a folder, POSCAR, {', '.join(sorted(CRYSTAL_SUFFIXES))}"
             )
 
 
-def candidate_rows(paths: Iterable[Path], working_ion: str, licence: str) -> Iterator[dict[str, Any] | Reject]:
+def candidate_rows(
+    paths: Iterable[Path], working_ion: str, licence: str
+) -> Iterator[dict[str, Any] | Reject]:
     """Rows of :data:`~ionsieve.tables.CANDIDATES` for every usable crystal with the working ion."""
     for crystal in read_structures(paths):
         if isinstance(crystal, Reject):
@@ -116,10 +120,14 @@ def electrode_rows(
         elif ".jsonl" in path.suffixes:
             documents.extend(_json_documents(path))
         else:
-            raise DataError(f"{path}: unknown format {path.suffix!r}; electrodes are read from .jsonl, .jsonl.gz, .parquet")
+            raise DataError(
+                f"{path}: unknown format {path.suffix!r}; allowed for electrodes: .jsonl, .jsonl.gz, .parquet"
+            )
     if not documents:
         return
-    wanted = {safe_id(str(doc[key])) for doc in documents for key in ("id_discharge", "id_charge") if doc.get(key)}
+    wanted = {
+        safe_id(str(doc[key])) for doc in documents for key in ("id_discharge", "id_charge") if doc.get(key)
+    }
     found: dict[str, dict[str, Any]] = {}
     reasons: dict[str, str] = {}
     for crystal in read_structures(structure_paths):
@@ -185,10 +193,9 @@ def charged_content(discharged: Composition, charged: Composition, ion: str) -> 
     ------
     DamagedStructure : the two hosts differ, or the charged cell holds as many ions or more.
     """
-    if framework_formula(discharged, ion) != framework_formula(charged, ion):
-        raise DamagedStructure(
-            f"charged and discharged hosts differ: {framework_formula(charged, ion)}, {framework_formula(discharged, ion)}"
-        )
+    host_charged, host_discharged = framework_formula(charged, ion), framework_formula(discharged, ion)
+    if host_charged != host_discharged:
+        raise DamagedStructure(f"charged and discharged hosts differ: {host_charged}, {host_discharged}")
     hosts = [composition.num_atoms - composition[ion] for composition in (discharged, charged)]
     if not discharged[ion] or not all(hosts):
         raise DamagedStructure(f"discharged cell {discharged.reduced_formula} has no {ion} or no host")
@@ -199,7 +206,9 @@ def charged_content(discharged: Composition, charged: Composition, ion: str) -> 
 
 
 def _is_crystal_file(path: Path) -> bool:
-    return path.is_file() and (path.suffix.lower() in CRYSTAL_SUFFIXES or path.name.upper().startswith(("POSCAR", "CONTCAR")))
+    return path.is_file() and (
+        path.suffix.lower() in CRYSTAL_SUFFIXES or path.name.upper().startswith(("POSCAR", "CONTCAR"))
+    )
 
 
 def _read_crystal_file(path: Path) -> Iterator[Crystal | Reject]:
@@ -240,12 +249,17 @@ def _read_json_lines(path: Path) -> Iterator[Crystal | Reject]:
             structures.reject_disorder(structure)
             hull = document.get("energy_above_hull_eV_per_atom", document.get("energy_above_hull"))
             yield Crystal(
-                name, structures.to_columns(structure), None if hull is None else float(hull), document.get("licence")
+                name,
+                structures.to_columns(structure),
+                None if hull is None else float(hull),
+                document.get("licence"),
             )
         except DamagedStructure as damage:
             yield Reject(name, SOURCE, "read", str(damage))
         except Exception as error:  # pymatgen raises whatever a damaged document makes it raise
-            yield Reject(name, SOURCE, "read", f"line {number} of {path.name} is unreadable: {_first_line(error)}")
+            yield Reject(
+                name, SOURCE, "read", f"line {number} of {path.name} is unreadable: {_first_line(error)}"
+            )
 
 
 def _structure_of(document: Mapping[str, Any]) -> Structure:

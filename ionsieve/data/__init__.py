@@ -1,0 +1,1 @@
+"""Crystals on their way in: the shipped demo set and the user's files."""

@@ -1,0 +1,84 @@
+"""The configuration: the three places that state it agree, and mistakes are named."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ionsieve import config
+from ionsieve.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_config_yaml_holds_exactly_the_defaults_of_the_model():
+    written = yaml.safe_load((ROOT / "config.yaml").read_text())
+    assert written == config.Config().model_dump(mode="json")
+
+
+def test_schema_for_editors_is_that_of_the_model():
+    assert json.loads((ROOT / "config.schema.json").read_text()) == json.loads(config.json_schema())
+
+
+def test_every_key_of_config_yaml_has_a_comment():
+    lines = (ROOT / "config.yaml").read_text().splitlines()
+    bare = [line for line in lines if ":" in line and "#" not in line and not line.rstrip().endswith(":")]
+    assert bare == []
+
+
+@pytest.mark.parametrize("overlay", sorted(path.name for path in (ROOT / "examples").glob("*.yaml")))
+def test_examples_name_only_known_keys_and_allowed_values(overlay):
+    values = yaml.safe_load((ROOT / "examples" / overlay).read_text())
+    for keys in values.values():
+        if isinstance(keys, dict):
+            keys.pop("files", None)
+            keys.pop("shared_frames", None)
+            keys.pop("sources", None)
+            keys.pop("mode", None)
+    assert config.load(values)
+
+
+def _message(values: dict) -> str:
+    with pytest.raises(ConfigError) as caught:
+        config.load(values)
+    return str(caught.value)
+
+
+def test_unknown_key_is_refused_with_the_known_ones():
+    message = _message({"screen": {"min_voltage": 3.0}})
+    assert "screen.min_voltage" in message and "min_voltage_V" in message
+
+
+def test_unknown_ion_is_refused_with_the_known_ones():
+    message = _message({"working_ion": "Fe"})
+    assert "'Fe'" in message and "Mg" in message
+
+
+def test_closed_voltage_window_is_refused():
+    assert "open the window" in _message({"screen": {"min_voltage_V": 4.0, "max_voltage_V": 3.5}})
+
+
+def test_every_mistake_is_named_in_one_message():
+    message = _message({"seed": -1, "transport": {"temperatures_K": [0.0]}, "data": {"sources": ["oqmd"]}})
+    assert all(key in message for key in ("seed", "transport.temperatures_K", "data.sources"))
+
+
+def test_missing_file_is_named_with_its_path():
+    message = _message(
+        {"data": {"sources": ["files"], "files": {"electrodes": ["no.jsonl"], "structures": ["x"]}}}
+    )
+    assert "no.jsonl does not exist" in message
+
+
+def test_shared_potential_needs_frames_or_a_model():
+    assert "shared_frames or shared_model" in _message({"potential": {"mode": "shared"}})
+
+
+def test_run_too_short_for_its_frames_is_refused():
+    assert "fewer than 20 frames" in _message({"transport": {"nvt_ps": 0.1, "frame_interval_fs": 50.0}})
+
+
+def test_resolved_configuration_reads_back_as_itself():
+    model = config.load({"working_ion": "Na", "screen": {"min_voltage_V": 2.5}})
+    assert config.load(yaml.safe_load(config.to_yaml(model))) == model

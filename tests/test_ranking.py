@@ -1,0 +1,206 @@
+import math
+
+import pandas as pd
+import pytest
+
+from ionsieve import tables
+from ionsieve.ranking import BOUND_MISSED, conductivity_pass_probability, rank, room_temperature_weight, write_csv
+
+THRESHOLD = 100.0
+
+
+def shortlisted(material_id: str, screen_score: float = 1000.0, **changes) -> dict:
+    row = {
+        "material_id": material_id,
+        "source": "demo",
+        "licence": "MIT",
+        "formula": "MgMn2O4",
+        "framework": "MnO2",
+        "n_sites": 14,
+        "volume_A3": 150.0,
+        "energy_above_hull_eV_per_atom": 0.0,
+        "voltage_V": 3.2,
+        "voltage_low_V": 2.8,
+        "voltage_high_V": 3.6,
+        "voltage_spread_V": 0.1,
+        "voltage_pass_probability": 0.8,
+        "known": False,
+        "label_voltage_V": None,
+        "label_kind": None,
+        "capacity_grav_mAh_per_g": 270.0,
+        "capacity_vol_Ah_per_L": 1180.0,
+        "redox_capacity_grav_mAh_per_g": 270.0,
+        "redox_capacity_vol_Ah_per_L": 1180.0,
+        "energy_density_Wh_per_kg": 864.0,
+        "energy_density_Wh_per_L": 3776.0,
+        "anion_redox": False,
+        "screen_score": screen_score,
+        "role": "candidate",
+    }
+    return row | changes
+
+
+def measured(value: float, factor: float = 2.0, **changes) -> dict:
+    """A transport result whose 95 % interval is value / factor to value x factor."""
+    result = {
+        "status": "ok",
+        "reason": None,
+        "temperature_K": 1200.0,
+        "conductivity_mS_per_cm": value,
+        "conductivity_low_mS_per_cm": value / factor,
+        "conductivity_high_mS_per_cm": value * factor,
+        "conductivity_kind": "value",
+        "diffusivity_cm2_per_s": 1e-5,
+        "activation_energy_eV": None,
+        "conductivity_300K_mS_per_cm": None,
+        "temperatures": [1200.0],
+    }
+    return result | changes
+
+
+def bounded(bound: float) -> dict:
+    return measured(1.0) | {
+        "conductivity_mS_per_cm": None,
+        "conductivity_low_mS_per_cm": None,
+        "conductivity_high_mS_per_cm": bound,
+        "conductivity_kind": "upper_bound",
+        "diffusivity_cm2_per_s": None,
+    }
+
+
+def ranked(rows: list[dict], transport: dict, validation: dict | None = None) -> pd.DataFrame:
+    return rank(pd.DataFrame(rows), transport, validation or {}, {}, THRESHOLD)
+
+
+def test_a_conductivity_on_the_threshold_passes_with_one_half():
+    assert conductivity_pass_probability(measured(THRESHOLD), THRESHOLD) == pytest.approx(0.5)
+
+
+def test_a_95_percent_interval_that_ends_on_the_threshold_passes_with_97_5_percent():
+    assert conductivity_pass_probability(measured(2 * THRESHOLD, factor=2.0), THRESHOLD) == pytest.approx(0.975)
+    assert conductivity_pass_probability(measured(THRESHOLD / 2, factor=2.0), THRESHOLD) == pytest.approx(0.025)
+
+
+def test_a_wider_interval_is_less_certain_on_both_sides():
+    above = [conductivity_pass_probability(measured(300.0, factor), THRESHOLD) for factor in (2.0, 10.0)]
+    below = [conductivity_pass_probability(measured(30.0, factor), THRESHOLD) for factor in (2.0, 10.0)]
+    assert above[0] > above[1] > 0.5 > below[1] > below[0]
+
+
+def test_a_bound_below_the_threshold_leaves_little_and_one_above_says_nothing():
+    assert conductivity_pass_probability(bounded(20.0), THRESHOLD) == BOUND_MISSED
+    assert conductivity_pass_probability(bounded(400.0), THRESHOLD) == 0.5
+
+
+def test_a_value_without_interval_counts_by_its_side_alone():
+    alone = {"conductivity_low_mS_per_cm": None, "conductivity_high_mS_per_cm": None}
+    assert conductivity_pass_probability(measured(101.0) | alone, THRESHOLD) == 1.0
+    assert conductivity_pass_probability(measured(99.0) | alone, THRESHOLD) == 0.0
+
+
+def test_without_a_threshold_every_known_conductivity_passes():
+    assert conductivity_pass_probability(bounded(1e-3), 0.0) == 1.0
+
+
+def test_room_temperature_counts_only_where_several_temperatures_were_run():
+    several = {"temperatures": [800.0, 1000.0, 1200.0]}
+    assert room_temperature_weight(measured(500.0)) == 1.0
+    assert room_temperature_weight(measured(500.0) | several) == 0.5
+    assert room_temperature_weight(measured(500.0, conductivity_300K_mS_per_cm=0.01) | several) == 0.5
+    assert room_temperature_weight(measured(500.0, conductivity_300K_mS_per_cm=1.0) | several) > 0.98
+    assert room_temperature_weight(measured(500.0, conductivity_300K_mS_per_cm=1e-5) | several) < 0.002
+
+
+def test_score_is_the_product_and_orders_the_ranking():
+    table = ranked(
+        [shortlisted("slow", 1500.0), shortlisted("fast", 1000.0), shortlisted("fast_and_dense", 1200.0)],
+        {"slow": measured(20.0), "fast": measured(200.0), "fast_and_dense": measured(200.0)},
+    )
+    assert list(table["material_id"]) == ["fast_and_dense", "fast", "slow"]
+    assert list(table["rank"]) == [1, 2, 3]
+    assert table["score"][1] == pytest.approx(1000.0 * 0.975)
+
+
+def test_equal_scores_are_ordered_by_id():
+    table = ranked([shortlisted("b"), shortlisted("a")], {"a": measured(200.0), "b": measured(200.0)})
+    assert list(table["material_id"]) == ["a", "b"]
+
+
+@pytest.mark.parametrize("status", ["failed", "unstable", "host_melted", "host_diffusing", "potential_rejected"])
+def test_a_failed_candidate_leaves_the_ranking_with_its_reason(status):
+    broken = measured(1e5) | {"status": status, "reason": "the host moved"}
+    table = ranked([shortlisted("broken", 9000.0), shortlisted("good")], {"broken": broken, "good": measured(1.0)})
+    assert list(table["material_id"]) == ["good", "broken"]
+    last = table.iloc[1]
+    assert pd.isna(last["rank"]) and pd.isna(last["score"]) and pd.isna(last["conductivity_mS_per_cm"])
+    assert (last["md_status"], last["md_reason"], last["flags"]) == (status, "the host moved", status)
+
+
+def test_controls_come_last_and_are_never_ranked():
+    table = ranked(
+        [shortlisted("control", 9000.0, role="control"), shortlisted("good"), shortlisted("missing")],
+        {"control": measured(1e4), "good": measured(200.0)},
+    )
+    assert list(table["material_id"]) == ["good", "missing", "control"]
+    assert table["rank"].tolist() == [1, pd.NA, pd.NA]
+    assert table["conductivity_mS_per_cm"][2] == 1e4
+    assert table["flags"][2] == "control"
+
+
+def test_a_candidate_without_md_is_missing_and_says_so():
+    table = ranked([shortlisted("a")], {})
+    assert table["md_status"][0] == "missing"
+    assert table["md_reason"][0] == "no result of molecular dynamics yet"
+    assert table["validation_status"][0] == "missing"
+
+
+def test_flags_say_what_to_know_before_trusting_a_row():
+    rows = [
+        shortlisted(
+            "a",
+            known=True,
+            anion_redox=True,
+            energy_above_hull_eV_per_atom=None,
+            label_voltage_V=3.1,
+            label_kind="CHGNet",
+        )
+    ]
+    assert ranked(rows, {"a": bounded(20.0)})["flags"][0] == "known;anion_redox;hull_unknown;upper_bound"
+    assert ranked([shortlisted("a")], {"a": measured(20.0)})["flags"][0] == "below_min_conductivity"
+
+
+def test_validation_states_reach_the_table():
+    validation = {
+        "a": {"status": "ok", "state": "prepared"},
+        "b": {"status": "failed", "reason": "no PAW data set for Po"},
+    }
+    table = ranked([shortlisted("a"), shortlisted("b")], {}, validation).set_index("material_id")
+    assert table["validation_status"].to_dict() == {"a": "prepared", "b": "failed"}
+
+
+def test_an_empty_shortlist_gives_an_empty_table_with_all_columns(tmp_path):
+    empty = tables.to_arrow([], tables.SCREENED).to_pandas()
+    table = rank(empty, {}, {}, {}, THRESHOLD)
+    assert list(table.columns) == tables.RANKED.names and table.empty
+    write_csv(table, tmp_path / "candidates.csv")
+    assert (tmp_path / "candidates.csv").read_text() == ",".join(tables.RANKED.names) + "\n"
+
+
+def test_csv_has_the_same_bytes_whatever_the_order_and_the_last_bit(tmp_path):
+    rows = [shortlisted("a"), shortlisted("b", 900.0)]
+    transport = {"a": measured(200.0), "b": measured(300.0)}
+    write_csv(ranked(rows, transport), tmp_path / "one.csv")
+    rows[0]["voltage_V"] = math.nextafter(rows[0]["voltage_V"], 10.0)
+    write_csv(ranked(rows[::-1], transport), tmp_path / "two.csv")
+    assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
+    header, first, *_ = (tmp_path / "one.csv").read_text().splitlines()
+    assert header.split(",") == tables.RANKED.names
+    assert first.startswith("1,a,demo,")
+
+
+def test_ranked_table_survives_parquet(tmp_path):
+    table = ranked([shortlisted("a"), shortlisted("b")], {"a": measured(200.0)})
+    tables.write_table(table, tables.RANKED, tmp_path / "ranked.parquet")
+    again = tables.read_table(tmp_path / "ranked.parquet", tables.RANKED)
+    assert list(again["material_id"]) == ["a", "b"]
+    assert again["score"][0] == pytest.approx(table["score"][0])
