@@ -34,7 +34,7 @@ from ionsieve.outcome import OK
 MISSING = "missing"
 BOUND_MISSED = 0.05
 UNKNOWN = 0.5
-USEFUL_300K_MS_PER_CM = 0.01  # 1e-5 S/cm: 1 micrometre particles charge within the hour
+USEFUL_300K_MS_PER_CM = 0.01  # D = 4e-11 cm2/s for 1e22 Mg/cm3: minutes across a micrometre
 TWO_SIDED_95 = float(norm.ppf(0.975))
 
 _TRANSPORT_COLUMNS = (
@@ -85,7 +85,9 @@ def rank(
     return tables.to_arrow(rows, tables.RANKED).to_pandas(types_mapper=_nullable)
 
 
-def conductivity_pass_probability(transport: Mapping[str, Any], min_conductivity_mS_per_cm: float) -> float | None:
+def conductivity_pass_probability(
+    transport: Mapping[str, Any], min_conductivity_mS_per_cm: float
+) -> float | None:
     """P(conductivity at or above the threshold); None where there is neither value nor bound."""
     kind = transport.get("conductivity_kind")
     high = transport.get("conductivity_high_mS_per_cm")

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from ionsieve import tables
-from ionsieve.ranking import BOUND_MISSED, conductivity_pass_probability, rank, room_temperature_weight, write_csv
+from ionsieve.ranking import BOUND_MISSED, rank, room_temperature_weight, write_csv
+from ionsieve.ranking import conductivity_pass_probability as pass_probability
 
 THRESHOLD = 100.0
 
@@ -73,33 +74,33 @@ def ranked(rows: list[dict], transport: dict, validation: dict | None = None) ->
 
 
 def test_a_conductivity_on_the_threshold_passes_with_one_half():
-    assert conductivity_pass_probability(measured(THRESHOLD), THRESHOLD) == pytest.approx(0.5)
+    assert pass_probability(measured(THRESHOLD), THRESHOLD) == pytest.approx(0.5)
 
 
 def test_a_95_percent_interval_that_ends_on_the_threshold_passes_with_97_5_percent():
-    assert conductivity_pass_probability(measured(2 * THRESHOLD, factor=2.0), THRESHOLD) == pytest.approx(0.975)
-    assert conductivity_pass_probability(measured(THRESHOLD / 2, factor=2.0), THRESHOLD) == pytest.approx(0.025)
+    assert pass_probability(measured(2 * THRESHOLD, factor=2.0), THRESHOLD) == pytest.approx(0.975)
+    assert pass_probability(measured(THRESHOLD / 2, factor=2.0), THRESHOLD) == pytest.approx(0.025)
 
 
 def test_a_wider_interval_is_less_certain_on_both_sides():
-    above = [conductivity_pass_probability(measured(300.0, factor), THRESHOLD) for factor in (2.0, 10.0)]
-    below = [conductivity_pass_probability(measured(30.0, factor), THRESHOLD) for factor in (2.0, 10.0)]
+    above = [pass_probability(measured(300.0, factor), THRESHOLD) for factor in (2.0, 10.0)]
+    below = [pass_probability(measured(30.0, factor), THRESHOLD) for factor in (2.0, 10.0)]
     assert above[0] > above[1] > 0.5 > below[1] > below[0]
 
 
 def test_a_bound_below_the_threshold_leaves_little_and_one_above_says_nothing():
-    assert conductivity_pass_probability(bounded(20.0), THRESHOLD) == BOUND_MISSED
-    assert conductivity_pass_probability(bounded(400.0), THRESHOLD) == 0.5
+    assert pass_probability(bounded(20.0), THRESHOLD) == BOUND_MISSED
+    assert pass_probability(bounded(400.0), THRESHOLD) == 0.5
 
 
 def test_a_value_without_interval_counts_by_its_side_alone():
     alone = {"conductivity_low_mS_per_cm": None, "conductivity_high_mS_per_cm": None}
-    assert conductivity_pass_probability(measured(101.0) | alone, THRESHOLD) == 1.0
-    assert conductivity_pass_probability(measured(99.0) | alone, THRESHOLD) == 0.0
+    assert pass_probability(measured(101.0) | alone, THRESHOLD) == 1.0
+    assert pass_probability(measured(99.0) | alone, THRESHOLD) == 0.0
 
 
 def test_without_a_threshold_every_known_conductivity_passes():
-    assert conductivity_pass_probability(bounded(1e-3), 0.0) == 1.0
+    assert pass_probability(bounded(1e-3), 0.0) == 1.0
 
 
 def test_room_temperature_counts_only_where_several_temperatures_were_run():
@@ -126,10 +127,13 @@ def test_equal_scores_are_ordered_by_id():
     assert list(table["material_id"]) == ["a", "b"]
 
 
-@pytest.mark.parametrize("status", ["failed", "unstable", "host_melted", "host_diffusing", "potential_rejected"])
+@pytest.mark.parametrize(
+    "status", ["failed", "unstable", "host_melted", "host_diffusing", "potential_rejected"]
+)
 def test_a_failed_candidate_leaves_the_ranking_with_its_reason(status):
     broken = measured(1e5) | {"status": status, "reason": "the host moved"}
-    table = ranked([shortlisted("broken", 9000.0), shortlisted("good")], {"broken": broken, "good": measured(1.0)})
+    rows = [shortlisted("broken", 9000.0), shortlisted("good")]
+    table = ranked(rows, {"broken": broken, "good": measured(1.0)})
     assert list(table["material_id"]) == ["good", "broken"]
     last = table.iloc[1]
     assert pd.isna(last["rank"]) and pd.isna(last["score"]) and pd.isna(last["conductivity_mS_per_cm"])
