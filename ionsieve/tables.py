@@ -102,6 +102,15 @@ PREDICTIONS = pa.schema(
     ]
 )
 
+# Mean squared displacement of one MD run against time, drift of the framework removed.
+MSD = pa.schema(
+    [
+        _number("time_ps"),
+        _number("msd_A2"),  # mean over the working ions
+        _number("host_msd_A2"),  # mean over the host's atoms
+    ]
+)
+
 # Candidates with all that the funnel needs, one row each; the shortlist is its first rows.
 SCREENED = pa.schema(
     [

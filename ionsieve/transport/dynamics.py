@@ -7,11 +7,11 @@ degrees of freedom carry the kinetic energy; the thermostat, which counts 3N, is
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from ase import Atoms, units
-from ase.md.md import MolecularDynamics
 from ase.md.nose_hoover_chain import IsotropicMTKNPT, NoseHooverChainNVT
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 from tqdm import tqdm
@@ -76,6 +76,24 @@ class Simulation:
     thermo: pd.DataFrame
     stopped: str | None
 
+    def summary(self) -> dict[str, Any]:
+        """How far it came, and the means of the last stage it reached; null before its first frame."""
+        last = (
+            self.thermo[self.thermo["stage"] == self.thermo["stage"].iloc[-1]]
+            if len(self.thermo)
+            else self.thermo
+        )
+        means = {
+            f"mean_{name}": float(last[name].mean()) if len(last) else None
+            for name in ("temperature_K", "volume_A3", "pressure_GPa")
+        }
+        return {
+            "stage_reached": str(last["stage"].iloc[-1]) if len(last) else "npt",
+            "time_reached_ps": float(last["time_ps"].iloc[-1]) if len(last) else 0.0,
+            "n_frames": len(self.trajectory.times_ps),
+            **means,
+        }
+
 
 def simulate(atoms: Atoms, protocol: Protocol, rng: np.random.Generator, label: str = "MD") -> Simulation:
     """Run NPT, then NVT in the mean cell of NPT's second half.
@@ -125,6 +143,11 @@ def simulate(atoms: Atoms, protocol: Protocol, rng: np.random.Generator, label: 
 THERMO_COLUMNS = ["stage", "time_ps", "temperature_K", "potential_energy_eV", "volume_A3", "pressure_GPa"]
 
 
+def thermo_csv(thermo: pd.DataFrame) -> str:
+    """The rows of a simulation as CSV text, with digits enough for a plot."""
+    return thermo.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+
+
 def kinetic_temperature_K(atoms: Atoms) -> float:
     """Temperature of 3N - 3 degrees of freedom: the centre of mass is at rest."""
     return float(2 * atoms.get_kinetic_energy() / (3 * (len(atoms) - 1) * units.kB))
@@ -134,7 +157,7 @@ def _thermostat_temperature_K(atoms: Atoms, protocol: Protocol) -> float:
     return protocol.temperature_K * (len(atoms) - 1) / len(atoms)
 
 
-def _npt(atoms: Atoms, protocol: Protocol) -> MolecularDynamics:
+def _npt(atoms: Atoms, protocol: Protocol) -> IsotropicMTKNPT:
     return IsotropicMTKNPT(
         atoms,
         timestep=protocol.timestep_fs * units.fs,
@@ -145,7 +168,7 @@ def _npt(atoms: Atoms, protocol: Protocol) -> MolecularDynamics:
     )
 
 
-def _nvt(atoms: Atoms, protocol: Protocol) -> MolecularDynamics:
+def _nvt(atoms: Atoms, protocol: Protocol) -> NoseHooverChainNVT:
     return NoseHooverChainNVT(
         atoms,
         timestep=protocol.timestep_fs * units.fs,
@@ -155,7 +178,12 @@ def _nvt(atoms: Atoms, protocol: Protocol) -> MolecularDynamics:
 
 
 def _run(
-    stage: Stage, dynamics: MolecularDynamics, protocol: Protocol, guards: Guards, length_ps: float, progress: tqdm
+    stage: Stage,
+    dynamics: IsotropicMTKNPT | NoseHooverChainNVT,
+    protocol: Protocol,
+    guards: Guards,
+    length_ps: float,
+    progress: tqdm,
 ) -> None:
     """Advance one stage, guarded; a frame is kept only after its checks."""
     atoms = dynamics.atoms
@@ -182,7 +210,7 @@ def _run(
             )
 
 
-def _steps(dynamics: MolecularDynamics, count: int, progress: tqdm) -> Iterator[int]:
+def _steps(dynamics: IsotropicMTKNPT | NoseHooverChainNVT, count: int, progress: tqdm) -> Iterator[int]:
     for step in range(1, count + 1):
         dynamics.step()
         yield step

@@ -47,7 +47,9 @@ class Guards:
             raise Unstable(f"temperature {temperature_K:.0f} K exceeds {self.max_temperature_K:.0f} K")
         change = atoms.get_volume() / self.reference_volume_A3 - 1
         if not abs(change) <= self.max_volume_change:
-            raise Unstable(f"volume changed by {100 * change:+.0f} %, allowed {100 * self.max_volume_change:.0f} %")
+            raise Unstable(
+                f"volume changed by {100 * change:+.0f} %, allowed {100 * self.max_volume_change:.0f} %"
+            )
 
     def check_distances(self, atoms: Atoms) -> None:
         """Check that no two atoms are too close: a neighbour list of a very short range.
@@ -63,5 +65,5 @@ class Guards:
             closest = int(np.argmin(distances))
             pair = "-".join(chemical_symbols[atoms.numbers[index[closest]]] for index in (first, second))
             raise Unstable(
-                f"{pair} came to {float(distances[closest]):.2f} A, closest allowed {self.min_distance_A:.2f} A"
+                f"{pair} came to {float(distances[closest]):.2f} A, allowed {self.min_distance_A:.2f} A"
             )

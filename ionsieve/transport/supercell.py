@@ -6,6 +6,7 @@ distance between opposite faces) over the cube root of its volume: 1 for a cube,
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import spglib
@@ -38,6 +39,58 @@ class Supercell:
 
     atoms: Atoms
     height_A: float
+
+
+@dataclass(frozen=True)
+class SimulationCell:
+    """A supercell with its vacancies, ready for a calculator.
+
+    Attributes
+    ----------
+    atoms : what is simulated.
+    n_ions : working ions in it.
+    n_vacancies : working ions removed.
+    height_A : smallest distance between opposite faces.
+    hop_distance_A : shortest distance between two sites of the working ion in the crystal.
+    """
+
+    atoms: Atoms
+    n_ions: int
+    n_vacancies: int
+    height_A: float
+    hop_distance_A: float
+
+    def summary(self) -> dict[str, Any]:
+        """The facts about the cell that go into results."""
+        return {
+            "formula": self.atoms.get_chemical_formula(),
+            "n_atoms": len(self.atoms),
+            "n_ions": self.n_ions,
+            "n_vacancies": self.n_vacancies,
+            "smallest_height_A": self.height_A,
+            "hop_distance_A": self.hop_distance_A,
+        }
+
+
+def simulation_cell(
+    crystal: Atoms, working_ion: str, min_atoms: int, vacancy_fraction: float, seed: int, material_id: str
+) -> SimulationCell:
+    """Supercell and vacancies of one candidate (see :func:`near_cubic_supercell`, :func:`with_vacancies`).
+
+    Raises
+    ------
+    CandidateFailed : the crystal has no working ion, no host, or too few ions.
+    """
+    supercell = near_cubic_supercell(crystal, min_atoms)
+    atoms = with_vacancies(supercell.atoms, working_ion, vacancy_fraction, seed, material_id)
+    number = atomic_numbers[working_ion]
+    return SimulationCell(
+        atoms=atoms,
+        n_ions=int((atoms.numbers == number).sum()),
+        n_vacancies=len(supercell.atoms) - len(atoms),
+        height_A=supercell.height_A,
+        hop_distance_A=nearest_site_distance_A(supercell.atoms, {number}),
+    )
 
 
 def near_cubic_supercell(crystal: Atoms, min_atoms: int) -> Supercell:
@@ -75,11 +128,13 @@ def with_vacancies(
 
     Raises
     ------
-    CandidateFailed : no working ion, or none would be left.
+    CandidateFailed : no working ion, no host, or no ion would be left.
     """
     ions = np.flatnonzero(supercell.numbers == atomic_numbers[working_ion])
     if ions.size == 0:
         raise CandidateFailed(f"the structure has no {working_ion}")
+    if ions.size == len(supercell):
+        raise CandidateFailed(f"the structure is {working_ion} alone: there is no host to move in")
     n_vacancies = max(1, round(vacancy_fraction * ions.size)) if vacancy_fraction > 0 else 0
     if n_vacancies >= ions.size:
         raise CandidateFailed(

@@ -1,0 +1,95 @@
+# Molecular dynamics of every finalist, and what its trajectory says about transport.
+
+
+rule run_md:
+    input:
+        structure=candidate_structure,
+        model=potential_model,
+        potential=potential_result,
+    output:
+        trajectory="results/transport/{material_id}/{temperature}K/trajectory.npz",
+        thermo="results/transport/{material_id}/{temperature}K/thermo.csv",
+        result="results/transport/{material_id}/{temperature}K/md.json",
+    log:
+        "results/logs/run_md/{material_id}/{temperature}K.log",
+    benchmark:
+        "results/benchmarks/run_md/{material_id}/{temperature}K.tsv"
+    conda:
+        "../envs/ionsieve.yaml"
+    threads: 1
+    resources:
+        mem_mb=2500,
+        runtime=1440,
+    params:
+        algorithm=algorithms.TRANSPORT,
+        working_ion=config_model.working_ion,
+        seed=config_model.seed,
+        min_atoms=config_model.transport.min_atoms,
+        vacancy_fraction=config_model.transport.vacancy_fraction,
+        timestep_fs=config_model.transport.timestep_fs,
+        npt_ps=config_model.transport.npt_ps,
+        nvt_ps=config_model.transport.nvt_ps,
+        thermostat_fs=config_model.transport.thermostat_fs,
+        barostat_fs=config_model.transport.barostat_fs,
+        pressure_GPa=config_model.transport.pressure_GPa,
+        frame_interval_fs=config_model.transport.frame_interval_fs,
+        max_temperature_factor=config_model.transport.max_temperature_factor,
+        max_volume_change=config_model.transport.max_volume_change,
+        min_distance_A=config_model.transport.min_distance_A,
+    message:
+        "Molecular dynamics of {wildcards.material_id} at {wildcards.temperature} K"
+    script:
+        "../workflow_scripts/run_md.py"
+
+
+rule analyse_md:
+    input:
+        trajectory="results/transport/{material_id}/{temperature}K/trajectory.npz",
+        simulation="results/transport/{material_id}/{temperature}K/md.json",
+    output:
+        msd="results/transport/{material_id}/{temperature}K/msd.parquet",
+        result="results/transport/{material_id}/{temperature}K/diffusivity.json",
+    log:
+        "results/logs/analyse_md/{material_id}/{temperature}K.log",
+    benchmark:
+        "results/benchmarks/analyse_md/{material_id}/{temperature}K.tsv"
+    conda:
+        "../envs/ionsieve.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=30,
+    params:
+        algorithm=algorithms.TRANSPORT,
+        working_ion=config_model.working_ion,
+    message:
+        "Diffusivity of {wildcards.material_id} at {wildcards.temperature} K"
+    script:
+        "../workflow_scripts/analyse_md.py"
+
+
+rule arrhenius:
+    input:
+        temperatures=expand(
+            "results/transport/{{material_id}}/{temperature:g}K/diffusivity.json",
+            temperature=config_model.transport.temperatures_K,
+        ),
+    output:
+        result="results/transport/{material_id}/transport.json",
+    log:
+        "results/logs/arrhenius/{material_id}.log",
+    benchmark:
+        "results/benchmarks/arrhenius/{material_id}.tsv"
+    conda:
+        "../envs/ionsieve.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        algorithm=algorithms.TRANSPORT,
+        working_ion=config_model.working_ion,
+    message:
+        "Transport of {wildcards.material_id}"
+    script:
+        "../workflow_scripts/arrhenius.py"

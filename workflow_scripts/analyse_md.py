@@ -1,0 +1,39 @@
+"""Diffusivity and conductivity of one candidate at one temperature from its trajectory.
+
+Inputs: trajectory and md.json. Outputs: MSD of ions and host against time, and diffusivity.json with
+the diffusivity, the conductivity (values with intervals, or upper bounds) and the state of the host.
+"""
+
+from typing import Any
+
+
+def main(snakemake: Any) -> None:
+    """Analyse the trajectory, or pass on why there is none."""
+    from ionsieve.artifacts import read_json
+    from ionsieve.outcome import candidate_outcome, require_ok
+    from ionsieve.tables import MSD, write_table
+    from ionsieve.transport.analysis import NOT_KNOWN, displacements, motion_of, transport_of
+    from ionsieve.transport.trajectory import load
+
+    working_ion, output = snakemake.params.working_ion, snakemake.output
+    simulation = read_json(snakemake.input.simulation)
+    with candidate_outcome(output.result, placeholders=[output.msd]) as result:
+        result |= {key: simulation[key] for key in ("material_id", "temperature_K")} | NOT_KNOWN
+        require_ok(snakemake.input.simulation)
+        trajectory = load(snakemake.input.trajectory)
+        moved = displacements(trajectory, working_ion, simulation["hop_distance_A"])
+        write_table(moved.table(), MSD, output.msd)
+        result |= motion_of(moved, trajectory.volume_A3)
+        result |= transport_of(
+            moved,
+            working_ion,
+            simulation["temperature_K"],
+            trajectory.volume_A3,
+            simulation["hop_distance_A"],
+        )
+
+
+if __name__ == "__main__":
+    from ionsieve.job import run
+
+    run(main, snakemake)

@@ -1,0 +1,61 @@
+"""Molecular dynamics of one candidate at one temperature: NPT, then NVT, with a part of the ions removed.
+
+Inputs: the candidate's CIF, its potential and the potential's result. Outputs: the NVT trajectory,
+thermodynamics of both stages, and md.json with the simulation cell and how the run ended.
+"""
+
+from typing import Any
+
+
+def main(snakemake: Any) -> None:
+    """Build the simulation cell, run it, write what came out."""
+    from dataclasses import fields
+
+    from ase.io import read
+
+    from ionsieve.artifacts import write_text
+    from ionsieve.outcome import candidate_outcome, require_ok
+    from ionsieve.potential.calculator import check_elements, load_calculator
+    from ionsieve.transport.dynamics import Protocol, simulate, thermo_csv
+    from ionsieve.transport.guards import Unstable
+    from ionsieve.transport.seeding import generator
+    from ionsieve.transport.supercell import simulation_cell
+    from ionsieve.transport.trajectory import save
+
+    params, output = snakemake.params, snakemake.output
+    material_id, temperature = snakemake.wildcards.material_id, snakemake.wildcards.temperature
+    with candidate_outcome(output.result, placeholders=[output.trajectory, output.thermo]) as result:
+        result |= {"material_id": material_id, "temperature_K": float(temperature)}
+        require_ok(snakemake.input.potential)
+        cell = simulation_cell(
+            read(snakemake.input.structure),
+            params.working_ion,
+            params.min_atoms,
+            params.vacancy_fraction,
+            params.seed,
+            material_id,
+        )
+        result |= cell.summary()
+        check_elements(snakemake.input.potential, cell.atoms)
+        cell.atoms.calc = load_calculator(snakemake.input.model)
+        protocol = Protocol(
+            temperature_K=float(temperature),
+            **{field.name: params[field.name] for field in fields(Protocol) if field.name != "temperature_K"},
+        )
+        simulation = simulate(
+            cell.atoms,
+            protocol,
+            generator(params.seed, "velocities", material_id, temperature),
+            f"MD {material_id}",
+        )
+        save(simulation.trajectory, output.trajectory)
+        write_text(output.thermo, thermo_csv(simulation.thermo))
+        result |= simulation.summary()
+        if simulation.stopped is not None:
+            raise Unstable(simulation.stopped)
+
+
+if __name__ == "__main__":
+    from ionsieve.job import run
+
+    run(main, snakemake)
