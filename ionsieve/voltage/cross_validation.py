@@ -1,0 +1,56 @@
+"""One fold of one protocol: train on the training rows, predict the held-out ones."""
+
+import numpy as np
+import pandas as pd
+
+from ionsieve.voltage.electrodes import Electrodes
+from ionsieve.voltage.members import Architecture, Member
+from ionsieve.voltage.splits import PROTOCOLS, held_out_rows
+from ionsieve.voltage.training import Schedule, train_member
+
+
+def run_fold(
+    electrodes: Electrodes,
+    protocol: str,
+    fold: int,
+    n_folds: int,
+    architecture: Architecture,
+    schedule: Schedule,
+    seed: int,
+) -> tuple[Member, pd.DataFrame]:
+    """Train a fold's member and predict its held-out rows.
+
+    Parameters
+    ----------
+    protocol : ``paper`` or ``framework`` (:mod:`ionsieve.voltage.splits`).
+    fold : fold number; the paper's protocol has fold 0 only.
+    n_folds : framework folds.
+    seed : of the split, and with the fold of the weights and the order of the batches.
+
+    Returns
+    -------
+    The member, and rows of :data:`ionsieve.tables.OUT_OF_FOLD`.
+    """
+    table = electrodes.table
+    training, held_out = held_out_rows(
+        protocol, fold, table["working_ion"].tolist(), table["framework"].tolist(), n_folds, seed
+    )
+    member = train_member(
+        electrodes.graphs,
+        electrodes.voltages_V,
+        training,
+        architecture,
+        schedule,
+        member_seed(seed, protocol, fold),
+    )
+    rows = table.iloc[held_out][
+        ["electrode_id", "material_id", "working_ion", "framework", "voltage_V", "x_charged"]
+    ]
+    predictions_V = member.predict_V(electrodes.graphs)[held_out]
+    return member, rows.assign(protocol=protocol, fold=fold, predicted_voltage_V=predictions_V)
+
+
+def member_seed(seed: int, protocol: str, fold: int) -> int:
+    """A seed of its own for each fold of each protocol."""
+    sequence = np.random.SeedSequence([seed, PROTOCOLS.index(protocol), fold])
+    return int(sequence.generate_state(1)[0])

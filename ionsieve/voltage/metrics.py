@@ -1,0 +1,99 @@
+"""How good the voltages are: errors by protocol and ion, with intervals over frameworks, and coverage."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+# Above this voltage the paper screens; coverage is reported there too, since it does not survive selection.
+HIGH_VOLTAGE_V = 3.0
+BOOTSTRAP_SAMPLES = 1000
+BOOTSTRAP_LEVEL = 0.95
+
+
+def scores(labels_V: np.ndarray, predictions_V: np.ndarray) -> dict[str, float | int | None]:
+    """Count, MAE, RMSE and median absolute error in V, and R2 (None where labels do not vary)."""
+    errors_V = np.asarray(predictions_V) - np.asarray(labels_V)
+    spread = float(np.sum((labels_V - np.mean(labels_V)) ** 2)) if len(errors_V) else 0.0
+    if not len(errors_V):
+        return {"count": 0, "mae_V": None, "rmse_V": None, "median_absolute_error_V": None, "r2": None}
+    return {
+        "count": len(errors_V),
+        "mae_V": float(np.abs(errors_V).mean()),
+        "rmse_V": float(np.sqrt((errors_V**2).mean())),
+        "median_absolute_error_V": float(np.median(np.abs(errors_V))),
+        "r2": 1.0 - float(np.sum(errors_V**2)) / spread if spread > 0 else None,
+    }
+
+
+def bootstrap_mae_V(absolute_errors_V: np.ndarray, frameworks: np.ndarray, seed: int) -> list[float]:
+    """95 % percentile interval of the MAE in V when whole frameworks are drawn with replacement."""
+    _, group = np.unique(frameworks, return_inverse=True)
+    sums = np.bincount(group, weights=absolute_errors_V)
+    counts = np.bincount(group)
+    n_groups = len(counts)
+    random = np.random.default_rng(seed)
+    draws = random.multinomial(n_groups, np.full(n_groups, 1.0 / n_groups), size=BOOTSTRAP_SAMPLES)
+    tail = 100.0 * (1.0 - BOOTSTRAP_LEVEL) / 2.0
+    low, high = np.percentile((draws @ sums) / (draws @ counts), [tail, 100.0 - tail])
+    return [float(low), float(high)]
+
+
+def protocol_metrics(held_out: pd.DataFrame, seed: int) -> dict[str, Any]:
+    """Errors on the held-out rows of one protocol: all, by ion, and of full extraction alone.
+
+    Parameters
+    ----------
+    held_out : rows of :data:`ionsieve.tables.OUT_OF_FOLD` of one protocol.
+    seed : of the bootstrap over frameworks.
+    """
+
+    def score(rows: pd.DataFrame) -> dict[str, Any]:
+        labels_V = rows["voltage_V"].to_numpy(dtype=float)
+        predictions_V = rows["predicted_voltage_V"].to_numpy(dtype=float)
+        result: dict[str, Any] = scores(labels_V, predictions_V)
+        if len(rows):
+            frameworks = rows["framework"].to_numpy()
+            result["n_frameworks"] = len(set(frameworks))
+            result["mae_interval_V"] = bootstrap_mae_V(np.abs(predictions_V - labels_V), frameworks, seed)
+        return result
+
+    return {
+        "all": score(held_out),
+        "by_ion": {ion: score(rows) for ion, rows in held_out.groupby("working_ion", sort=True)},
+        "full_extraction": score(held_out[held_out["x_charged"] == 0.0]),
+    }
+
+
+def ion_mean_predictions_V(
+    voltages_V: np.ndarray, working_ions: np.ndarray, training_rows: np.ndarray, held_out_rows: np.ndarray
+) -> np.ndarray:
+    """The baseline: each held-out row gets the mean training voltage of its ion (of all, for a new ion)."""
+    training = pd.Series(voltages_V[training_rows]).groupby(working_ions[training_rows]).mean()
+    by_ion = pd.Series(working_ions[held_out_rows]).map(training)
+    return by_ion.fillna(voltages_V[training_rows].mean()).to_numpy(dtype=float)
+
+
+def coverage_metrics(held_out: pd.DataFrame, low_V: np.ndarray, high_V: np.ndarray) -> dict[str, Any]:
+    """Share of labels inside their interval: all, by ion, and among predictions above HIGH_VOLTAGE_V.
+
+    The last comes with the precision of that selection: the share whose label is above it too.
+    """
+    labels_V = held_out["voltage_V"].to_numpy(dtype=float)
+    inside = (labels_V >= low_V) & (labels_V <= high_V)
+
+    def share(rows: np.ndarray) -> dict[str, Any]:
+        return {
+            "count": int(rows.sum()),
+            "coverage": float(inside[rows].mean()) if rows.any() else None,
+            "mean_width_V": float((high_V - low_V)[rows].mean()) if rows.any() else None,
+        }
+
+    ions = held_out["working_ion"].to_numpy()
+    selected = held_out["predicted_voltage_V"].to_numpy(dtype=float) > HIGH_VOLTAGE_V
+    precision = float((labels_V[selected] > HIGH_VOLTAGE_V).mean()) if selected.any() else None
+    return {
+        "all": share(np.ones(len(labels_V), dtype=bool)),
+        "by_ion": {str(ion): share(ions == ion) for ion in np.unique(ions)},
+        "predicted_high": {"threshold_V": HIGH_VOLTAGE_V, "precision": precision, **share(selected)},
+    }

@@ -1,0 +1,94 @@
+"""Training of one ensemble member: a plain loop over index-based batches of flat graphs.
+
+AdamW on the mean absolute error, one cycle of the learning rate (Smith and Topin, 2018). There is no
+early stopping and no selection of an epoch: the schedule ends at a learning rate of zero, so that every
+training row serves and no held-out row is looked at.
+"""
+
+import logging
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional
+from tqdm import tqdm
+
+from ionsieve.voltage.batching import GraphBatcher
+from ionsieve.voltage.graphs import Graphs
+from ionsieve.voltage.members import Architecture, Member
+from ionsieve.voltage.model import IonPooledCGCNN
+
+logger = logging.getLogger(__name__)
+
+WARM_UP_SHARE = 0.2
+LARGEST_GRADIENT_NORM = 5.0
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a member is trained; see the section ``voltage`` of the configuration."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+
+    def to_dict(self) -> dict[str, float]:
+        """Plain numbers for the model card."""
+        return asdict(self)
+
+
+def train_member(
+    graphs: Graphs,
+    voltages_V: np.ndarray,
+    training_rows: np.ndarray,
+    architecture: Architecture,
+    schedule: Schedule,
+    seed: int,
+) -> Member:
+    """Train one network on the given crystals only.
+
+    Parameters
+    ----------
+    graphs : graphs of S crystals.
+    voltages_V : their voltages in V, shape (S,); those outside ``training_rows`` are never read.
+    training_rows : indices of the crystals to train on, including those that fit the normaliser.
+    seed : of the initial weights and of the order of the batches.
+    """
+    rows = np.sort(training_rows)
+    mean_V, scale_V = float(voltages_V[rows].mean()), float(voltages_V[rows].std())
+    scale_V = scale_V if scale_V > 0 else 1.0
+    targets = torch.zeros(len(graphs))
+    targets[rows] = torch.from_numpy((voltages_V[rows] - mean_V) / scale_V).float()
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = IonPooledCGCNN(
+            architecture.atom_features, architecture.convolutions, architecture.hidden_features
+        )
+    order = np.random.default_rng(seed)
+    batcher = GraphBatcher(graphs)
+    # Batch norm needs two rows, so that the last batch of an epoch may join the one before it.
+    steps_per_epoch = max(1, round(len(rows) / schedule.batch_size))
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
+    )
+    cycle = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        max_lr=schedule.learning_rate,
+        total_steps=steps_per_epoch * schedule.epochs,
+        pct_start=WARM_UP_SHARE,
+    )
+    network.train()
+    for epoch in tqdm(range(schedule.epochs), desc="epochs", disable=None):
+        losses = []
+        for chunk in np.array_split(order.permutation(rows), steps_per_epoch):
+            loss = functional.l1_loss(network(batcher.batch(chunk)), targets[chunk])
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT_NORM)
+            optimizer.step()
+            cycle.step()
+            losses.append(loss.item())
+        logger.info("epoch %d: training MAE %.4f V", epoch + 1, scale_V * float(np.mean(losses)))
+    return Member(network, architecture, mean_V, scale_V, frozenset(graphs.elements_of(rows)))
