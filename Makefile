@@ -39,9 +39,13 @@ check: .venv/installed
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 
-# The lock file, from what is installed in .venv now.
+# The lock file and the conda environment with the same versions, from what is installed in .venv now.
+# A local build tag (torch's "+cpu") is dropped: the lock must hold on machines with a GPU too.
 lock:
-	$(BIN)/pip freeze --exclude-editable > envs/requirements.lock
+	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//' > envs/requirements.lock
+	{ echo "# The versions of requirements.lock, written by make lock; rules name this file for --sdm conda."; \
+	  echo "channels: [conda-forge]"; echo "dependencies:"; echo "  - python=3.11"; echo "  - pip"; \
+	  echo "  - pip:"; sed 's/^/      - /' envs/requirements.lock; } > envs/ionsieve.yaml
 
 clean:
 	rm -rf results/*

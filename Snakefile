@@ -32,6 +32,11 @@ except ConfigError as error:
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = "1"
 
+# Scripts find the library in environments that Snakemake makes itself, too.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [workflow.basedir, os.environ.get("PYTHONPATH")])
+)
+
 # Safe as folder names: ionsieve.data.files.safe_id makes every id so.
 wildcard_constraints:
     material_id=r"[A-Za-z0-9_-][A-Za-z0-9._-]*",

@@ -247,8 +247,8 @@ def write_structures(crystals: pd.DataFrame, material_ids: Iterable[str], folder
     The CIF holds the structure only: no rank, no voltage.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    by_id = crystals.set_index("material_id")
+    columns = dict(zip(crystals["material_id"], crystals.itertuples(index=False), strict=True))
     for material_id in material_ids:
-        structure = structures.to_structure(by_id.loc[material_id].to_dict())
+        structure = structures.to_structure(columns[material_id]._asdict())
         writer = CifWriter(structure, significant_figures=10)
         replace_if_changed(folder / f"{material_id}.cif", writer.write_file)

@@ -1,0 +1,153 @@
+"""What a change makes stale, and nothing else: the contract of docs/architecture.md, row by row.
+
+Each test changes one thing in a finished screening, runs up to the shortlist, and compares what a dry
+run then plans with what is then executed (``Project.update``).
+"""
+
+import json
+
+from screening_project import METALS, perovskite
+
+PER_CANDIDATE = {"teacher_frames", "train_potential", "run_md", "analyse_md", "arrhenius", "prepare_vasp"}
+TRAINING = {"voltage_graphs", "voltage_fold", "voltage_model"}
+ENDING = {"rank": 1, "report": 1}
+
+
+def _dates(project, pattern):
+    return {path: path.stat().st_mtime_ns for path in sorted((project.folder / "results").glob(pattern))}
+
+
+def _candidates(**changes):
+    candidates = {f"cand-{metal}": perovskite("Mg", metal, 4.0) for metal in METALS}
+    return {**candidates, **changes}
+
+
+VOLTAGES_V = {metal: 1.5 + 0.2 * index for index, metal in enumerate(METALS)}
+
+
+def test_nothing_changed_means_nothing_to_be_done(project):
+    assert not project.run("-n").jobs
+    assert not project.run().jobs
+
+
+def test_a_touched_file_with_the_same_content_reruns_nothing(project):
+    (project.folder / "structures.jsonl").touch()
+    assert not project.update()
+
+
+def test_a_threshold_reruns_the_screen_and_nothing_that_was_learnt(project):
+    before = _dates(project, "transport/*/*/md.json")
+    project.configure(screen={"min_capacity_vol_Ah_per_L": 10.0})
+    jobs = project.update()
+    assert jobs == {"shortlist": 1, "rank": 1, "report": 1, "resolved_config": 1}
+    assert _dates(project, "transport/*/*/md.json") == before
+
+
+def test_a_longer_shortlist_computes_its_new_members_only(project):
+    before = _dates(project, "transport/*/*/md.json")
+    project.configure(screen={"max_candidates": 3})
+    jobs = project.update()
+    assert jobs == {"shortlist": 1, "resolved_config": 1, **dict.fromkeys(PER_CANDIDATE, 1), **ENDING}
+    after = _dates(project, "transport/*/*/md.json")
+    assert len(after) == len(before) + 1 and after.items() >= before.items()
+
+
+def test_a_data_update_touches_the_buckets_it_falls_in_and_trains_nothing(project):
+    buckets_before = _dates(project, "data/candidates/*.parquet")
+    predictions_before = _dates(project, "voltage/predictions/*.parquet")
+    updated = _candidates(**{"cand-Zr": perovskite("Mg", "Zr", 4.05), "new-Hf": perovskite("Mg", "Hf", 4.0)})
+    del updated["cand-Ti"]
+    project.write_data(updated, VOLTAGES_V)
+    jobs = project.update()
+    touched = {
+        path.stem
+        for path, date in _dates(project, "data/candidates/*.parquet").items()
+        if buckets_before[path] != date
+    }
+    predicted = {
+        path.stem
+        for path, date in _dates(project, "voltage/predictions/*.parquet").items()
+        if predictions_before[path] != date
+    }
+    assert 1 <= len(touched) <= 3
+    assert predicted == touched
+    assert jobs["predict_voltage"] == len(touched)
+    assert not TRAINING & set(jobs)
+
+
+def test_new_electrodes_train_again_and_spare_the_md_of_survivors(project):
+    kept = _dates(project, "transport/*/*/md.json")
+    project.write_data(_candidates(), {**VOLTAGES_V, "Ti": 1.6})
+    jobs = project.update()
+    assert set(jobs) >= TRAINING
+    survivors = {path for path in kept if path in _shortlisted(project)}
+    after = _dates(project, "transport/*/*/md.json")
+    assert all(after[path] == kept[path] for path in survivors)
+
+
+def _shortlisted(project):
+    import pandas as pd
+
+    folder = project.folder / "results"
+    names = pd.read_parquet(folder / "screen/shortlist.parquet")["material_id"]
+    return {folder / f"transport/{name}/1200K/md.json" for name in names}
+
+
+def test_a_new_temperature_runs_that_temperature_only(project):
+    before = _dates(project, "transport/*/1200K/md.json")
+    project.configure(transport={"temperatures_K": [1200.0, 1500.0]})
+    jobs = project.update()
+    assert jobs["run_md"] == 2 and jobs["arrhenius"] == 2
+    assert not {"teacher_frames", "train_potential", "shortlist", *TRAINING} & set(jobs)
+    assert _dates(project, "transport/*/1200K/md.json") == before
+
+
+def test_a_new_algorithm_reruns_its_stage_and_what_follows(project):
+    rules = project.folder / "rules" / "screen.smk"
+    rules.write_text(rules.read_text().replace("algorithms.SCREEN", "algorithms.SCREEN + 1"))
+    assert project.update() == {"shortlist": 1, **ENDING}
+    rules = project.folder / "rules" / "transport.smk"
+    rules.write_text(rules.read_text().replace("algorithms.TRANSPORT", "algorithms.TRANSPORT + 1"))
+    jobs = project.update()
+    assert jobs["run_md"] == 2 and "train_potential" not in jobs and "shortlist" not in jobs
+
+
+def test_a_candidate_that_fails_stops_no_other_and_can_be_retried(project):
+    candidates = {**_candidates(), "zz-explodes": perovskite("Mg", "Cr", 3.6)}
+    project.write_data(candidates, VOLTAGES_V)
+    project.configure(screen={"controls": ["zz-explodes"]})
+    project.update()
+    results = project.folder / "results"
+    outcome = json.loads((results / "transport/zz-explodes/transport.json").read_text())
+    assert outcome["status"] == "unstable" and "9000 K" in outcome["reason"]
+    assert "9000 K" in (results / "report/index.html").read_text()
+    project.run("retry_failed")
+    assert not (results / "transport/zz-explodes").exists()
+    jobs = project.run().jobs
+    assert jobs["run_md"] == 1 and "train_potential" not in jobs
+
+
+def test_a_bug_in_one_candidate_leaves_the_others_and_a_partial_report(project):
+    candidates = {**_candidates(), "zz-broken": perovskite("Mg", "Cr", 3.6)}
+    project.write_data(candidates, VOLTAGES_V)
+    project.configure(screen={"controls": ["zz-broken"]}, transport={"temperatures_K": [900.0]})
+    failed = project.snakemake()
+    assert failed.status != 0 and "a bug in MD" in failed.output
+    assert failed.jobs["run_md"] == 2, "the others' MD must have run"
+    project.run("partial_report")
+    assert "missing" in (project.folder / "results/report/partial/index.html").read_text()
+
+
+def test_a_mistake_in_the_configuration_is_one_message_before_anything_runs(project):
+    project.configure(screen={"min_voltage": 3.0})
+    run = project.snakemake()
+    assert run.status != 0 and not run.jobs
+    assert "screen.min_voltage: no such key" in run.output
+    assert "Traceback" not in run.output
+
+
+def test_missing_input_file_is_named(project):
+    (project.folder / "structures.jsonl").unlink()
+    run = project.snakemake()
+    assert run.status != 0
+    assert "structures.jsonl does not exist" in run.output and "Traceback" not in run.output
