@@ -29,4 +29,4 @@ def main(snakemake: Any) -> None:
 if __name__ == "__main__":
     from ionsieve.job import run
 
-    run(main, snakemake)  # noqa: F821
+    run(main, snakemake)

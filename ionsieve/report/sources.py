@@ -1,0 +1,233 @@
+"""What the report is made of, read from the files of a run; every part may be missing."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from ionsieve import tables
+from ionsieve.artifacts import read_json
+from ionsieve.ranking import rank
+
+SHARED_POTENTIAL = "shared"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportFiles:
+    """Where the parts are; None or an empty list for what is not there."""
+
+    config: Path | None = None
+    catalogue: Path | None = None
+    rejects: Path | None = None
+    out_of_fold: Path | None = None
+    metrics: Path | None = None
+    funnel: Path | None = None
+    screened: Path | None = None
+    shortlist: Path | None = None
+    ranked: Path | None = None
+    transport: Sequence[Path] = ()
+    msd: Sequence[Path] = ()
+    potentials: Sequence[Path] = ()
+    validation: Sequence[Path] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MsdCurve:
+    """Mean squared displacement of one candidate at one temperature.
+
+    Attributes
+    ----------
+    table : rows of :data:`ionsieve.tables.MSD`.
+    """
+
+    material_id: str
+    temperature_K: float
+    table: pd.DataFrame
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportSources:
+    """Loaded parts of the report; None or empty for what a run has not reached.
+
+    Attributes
+    ----------
+    config : the resolved configuration.
+    catalogue, metrics, funnel : documents of the stages.
+    rejects, out_of_fold, screened, shortlist, ranked : tables (see :mod:`ionsieve.tables`).
+    transport, potentials, validation : result documents by material_id; a potential that all share
+        has the key ``shared``.
+    msd : curves of the shortlist.
+    missing : what a partial report must say is missing; None for a complete one.
+    """
+
+    config: Mapping[str, Any] | None = None
+    catalogue: Mapping[str, Any] | None = None
+    metrics: Mapping[str, Any] | None = None
+    funnel: Mapping[str, Any] | None = None
+    rejects: pd.DataFrame | None = None
+    out_of_fold: pd.DataFrame | None = None
+    screened: pd.DataFrame | None = None
+    shortlist: pd.DataFrame | None = None
+    ranked: pd.DataFrame | None = None
+    transport: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    potentials: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    validation: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    msd: Sequence[MsdCurve] = ()
+    missing: Sequence[str] | None = None
+
+
+def load(files: ReportFiles, missing: Sequence[str] | None = None) -> ReportSources:
+    """Read the parts that are there."""
+    return ReportSources(
+        config=yaml.safe_load(files.config.read_text()) if files.config else None,
+        catalogue=read_json(files.catalogue) if files.catalogue else None,
+        metrics=read_json(files.metrics) if files.metrics else None,
+        funnel=read_json(files.funnel) if files.funnel else None,
+        rejects=pd.read_csv(files.rejects, dtype=str, keep_default_na=False) if files.rejects else None,
+        out_of_fold=tables.read_table(files.out_of_fold, tables.OUT_OF_FOLD) if files.out_of_fold else None,
+        screened=tables.read_table(files.screened, tables.SCREENED) if files.screened else None,
+        shortlist=tables.read_table(files.shortlist, tables.SCREENED) if files.shortlist else None,
+        ranked=tables.read_table(files.ranked, tables.RANKED) if files.ranked else None,
+        transport=documents_by_material(files.transport),
+        potentials=documents_by_material(files.potentials),
+        validation=documents_by_material(files.validation),
+        msd=_msd_curves(files.msd),
+        missing=missing,
+    )
+
+
+def load_partial(
+    results: Path,
+    temperatures_K: Sequence[float],
+    min_conductivity_mS_per_cm: float,
+    *,
+    shared_potential: bool,
+    validated: bool,
+) -> ReportSources:
+    """Read what a stopped run left behind, and rank the shortlist with the results that exist.
+
+    The candidates are those of the shortlist table; outputs of withdrawn ones, which stay on disk, are
+    never looked for.
+
+    Parameters
+    ----------
+    results : folder of the run.
+    temperatures_K, min_conductivity_mS_per_cm : as configured.
+    shared_potential : one potential drives MD of all candidates.
+    validated : validation is switched on.
+    """
+    shortlist_path = results / "screen" / "shortlist.parquet"
+    material_ids: list[str] = []
+    if shortlist_path.exists():
+        material_ids = list(tables.read_table(shortlist_path, tables.SCREENED)["material_id"])
+    expected = _expected_files(results, material_ids, temperatures_K, shared_potential, validated)
+    there = {
+        name: [path for path in paths if path.exists()] if isinstance(paths, list) else _if_exists(paths)
+        for name, paths in expected.items()
+    }
+    sources = load(ReportFiles(**there), missing=_missing(expected, there))  # type: ignore[arg-type]
+    if sources.shortlist is None:
+        return sources
+    ranked = rank(
+        sources.shortlist,
+        sources.transport,
+        sources.validation,
+        force_errors(sources.potentials, material_ids),
+        min_conductivity_mS_per_cm,
+    )
+    return ReportSources(**{**vars(sources), "ranked": ranked})
+
+
+def documents_by_material(paths: Iterable[Path | str]) -> dict[str, dict[str, Any]]:
+    """JSON documents by the name of the folder that holds each: the material_id."""
+    return {Path(path).parent.name: read_json(path) for path in paths}
+
+
+def force_errors(
+    potentials: Mapping[str, Mapping[str, Any]], material_ids: Iterable[str]
+) -> dict[str, float | None]:
+    """Held-out force MAE in eV/A of the potential behind each candidate."""
+    return {
+        material_id: (potential_of(potentials, material_id).get("metrics") or {}).get("force_mae_eV_per_A")
+        for material_id in material_ids
+    }
+
+
+def potential_of(potentials: Mapping[str, Mapping[str, Any]], material_id: str) -> Mapping[str, Any]:
+    """The result document of a candidate's own potential, or of the shared one; empty if there is none."""
+    return potentials.get(material_id) or potentials.get(SHARED_POTENTIAL) or {}
+
+
+def _expected_files(
+    results: Path,
+    material_ids: Sequence[str],
+    temperatures_K: Sequence[float],
+    shared_potential: bool,
+    validated: bool,
+) -> dict[str, Path | list[Path]]:
+    transport, validation = results / "transport", results / "validation"
+    potentials = [SHARED_POTENTIAL] if shared_potential else material_ids
+    return {
+        "config": results / "config.yaml",
+        "catalogue": results / "data" / "catalogue.json",
+        "rejects": results / "data" / "rejects.csv",
+        "metrics": results / "voltage" / "metrics.json",
+        "out_of_fold": results / "voltage" / "out_of_fold.parquet",
+        "funnel": results / "screen" / "funnel.json",
+        "screened": results / "screen" / "screened.parquet",
+        "shortlist": results / "screen" / "shortlist.parquet",
+        "potentials": [results / "potential" / name / "model.json" for name in potentials],
+        "transport": [transport / material_id / "transport.json" for material_id in material_ids],
+        "msd": [
+            transport / material_id / f"{temperature_K:g}K" / "msd.parquet"
+            for material_id in material_ids
+            for temperature_K in temperatures_K
+        ],
+        "validation": [
+            validation / material_id / "validation.json" for material_id in material_ids if validated
+        ],
+    }
+
+
+_IN_WORDS = {
+    "catalogue": "the catalogue of electrodes and candidates",
+    "metrics": "the voltage model",
+    "shortlist": "the shortlist",
+    "transport": "molecular dynamics",
+    "validation": "VASP inputs",
+}
+
+
+def _missing(expected: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
+    """What a reader misses, in the order of the stages."""
+    sentences = []
+    for name, words in _IN_WORDS.items():
+        if isinstance(expected[name], list):
+            absent = [path.parent.name for path in expected[name] if path not in there[name]]
+            if absent:
+                sentences.append(f"{words} of {', '.join(absent)}")
+        elif there[name] is None:
+            sentences.append(words)
+    return sentences
+
+
+def _if_exists(path: Path) -> Path | None:
+    return path if path.exists() else None
+
+
+def _msd_curves(paths: Sequence[Path]) -> list[MsdCurve]:
+    curves = []
+    for path in paths:
+        # A run that failed leaves one line in the place of its table.
+        if not path.read_bytes().startswith(b"no result"):
+            curves.append(
+                MsdCurve(
+                    material_id=path.parent.parent.name,
+                    temperature_K=float(path.parent.name.removesuffix("K")),
+                    table=tables.read_table(path, tables.MSD),
+                )
+            )
+    return curves

@@ -1,0 +1,139 @@
+"""Numbers as a reader wants them, and the run in a few sentences."""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup, escape
+
+from ionsieve.report.sources import ReportSources
+
+DASH = "–"
+FLAG_MEANINGS = {
+    "control": "reference material; goes through MD, is never ranked",
+    "known": "one of the training electrodes; its voltage here is the out-of-fold prediction",
+    "anion_redox": "full extraction needs the anions to be oxidised",
+    "hull_unknown": "distance to the convex hull is not known",
+    "upper_bound": "too few hops for a value: the conductivity lies below the bound shown (95 %)",
+    "below_min_conductivity": "conductivity below the threshold of the configuration",
+    "failed": "a stage failed for this candidate",
+    "unstable": "molecular dynamics blew up and was stopped",
+    "host_melted": "the host melted, so there is no conductivity of the crystal",
+    "host_diffusing": "host atoms diffuse, so there is no conductivity of the crystal",
+    "potential_rejected": "the potential's force error is above the limit; no MD was run",
+    "missing": "not run yet",
+}
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """A number with about ``digits`` significant digits; a dash for what is not known."""
+    if value is None or pd.isna(value):
+        return DASH
+    value = float(value)
+    if value == 0:
+        return "0"
+    magnitude = math.floor(math.log10(abs(value)))
+    if magnitude >= digits - 1 and magnitude < 7:
+        return f"{value:.0f}"
+    if magnitude >= -3:
+        return f"{value:.{max(0, digits - 1 - magnitude)}f}"
+    mantissa, exponent = f"{value:.{digits - 2}e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def voltage(value: Any) -> str:
+    """A voltage in V with two decimals."""
+    return DASH if value is None or pd.isna(value) else f"{float(value):.2f}"
+
+
+def interval(low: Any, high: Any, show: Callable[[Any], str] = number) -> str:
+    """``low to high``, empty where unknown."""
+    if low is None or high is None or pd.isna(low) or pd.isna(high):
+        return ""
+    return f"{show(low)} to {show(high)}"
+
+
+def conductivity(row: Mapping[Any, Any]) -> str:
+    """The conductivity with its interval, or its bound as ``< x``; a dash where there is neither."""
+    if row["conductivity_kind"] == "upper_bound":
+        return f"< {number(row['conductivity_high_mS_per_cm'], 2)}"
+    return number(row["conductivity_mS_per_cm"], 2)
+
+
+def formula(text: str) -> Markup:
+    """A formula with its digits as subscripts, escaped."""
+    return Markup(re.sub(r"(?<=[A-Za-z)\]])(\d+(?:\.\d+)?)", r"<sub>\1</sub>", str(escape(text))))
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 candidate``, ``2 candidates``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def headline(sources: ReportSources) -> list[str]:
+    """What the run found, in a few sentences; only what is known is said."""
+    sentences = [*_sieved(sources), *_ranked(sources), *_model(sources)]
+    return sentences or ["Nothing has been computed yet."]
+
+
+def _sieved(sources: ReportSources) -> list[str]:
+    if sources.funnel is None:
+        return []
+    ion, considered = sources.funnel["working_ion"], sources.funnel["considered"]
+    if sources.shortlist is None or sources.screened is None:
+        return [f"{plural(considered, f'{ion} candidate')} entered the sieve."]
+    passed = int((sources.screened["role"] == "candidate").sum())
+    chosen = int((sources.shortlist["role"] == "candidate").sum())
+    text = f"Of {plural(considered, f'{ion} candidate')}, {passed} passed every threshold"
+    if not passed:
+        return [f"{text}. Loosen the thresholds under screen in config.yaml to get a shortlist."]
+    return [f"{text} and {chosen} went on to molecular dynamics."]
+
+
+def _ranked(sources: ReportSources) -> list[str]:
+    if sources.ranked is None or sources.ranked["rank"].isna().all():
+        if sources.ranked is not None and (sources.ranked["role"] == "candidate").any():
+            return ["No candidate has a conductivity or a bound, so none is ranked."]
+        return []
+    best = sources.ranked[sources.ranked["rank"] == 1].iloc[0]
+    sentence = (
+        f"First is {best['formula']} ({best['material_id']}), predicted at {voltage(best['voltage_V'])} V "
+        f"({interval(best['voltage_low_V'], best['voltage_high_V'], voltage)})"
+        f", {number(best['redox_capacity_vol_Ah_per_L'])} Ah/L within its redox couples"
+    )
+    temperature = f"at {number(best['temperature_K'])} K"
+    if best["conductivity_kind"] == "upper_bound":
+        bound = number(best["conductivity_high_mS_per_cm"], 2)
+        return [f"{sentence}, with a conductivity below {bound} mS/cm {temperature}."]
+    value = number(best["conductivity_mS_per_cm"], 2)
+    spread = interval(
+        best["conductivity_low_mS_per_cm"], best["conductivity_high_mS_per_cm"], lambda x: number(x, 2)
+    )
+    return [f"{sentence}, and {value} mS/cm{f' ({spread})' if spread else ''} {temperature}."]
+
+
+def _model(sources: ReportSources) -> list[str]:
+    scored = framework_scores(sources)
+    if not scored:
+        return []
+    kinds = label_kinds(sources)
+    labels = f" with {kinds} labels" if kinds else ""
+    return [
+        f"Voltages are predictions of a model trained on {plural(scored['count'], 'electrode')}{labels}; on "
+        f"frameworks it never saw, its mean absolute error is {voltage(scored['mae_V'])} V."
+    ]
+
+
+def framework_scores(sources: ReportSources) -> Mapping[str, Any]:
+    """Errors on held-out frameworks; empty where they are not known."""
+    protocols = (sources.metrics or {}).get("protocols", {})
+    return protocols.get("framework", {}).get("all", {})
+
+
+def label_kinds(sources: ReportSources) -> str:
+    """What the training voltages are: ``CHGNet``, or several joined."""
+    if sources.catalogue is None:
+        return ""
+    return ", ".join(sources.catalogue["electrodes"]["by_label_kind"])

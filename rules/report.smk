@@ -1,0 +1,91 @@
+# The final ranking and the page that shows it, complete or from what a stopped run has left.
+
+
+rule rank:
+    input:
+        shortlist="results/screen/shortlist.parquet",
+        transport=shortlist_transport,
+        potentials=shortlist_potentials,
+        validation=shortlist_validation,
+    output:
+        csv="results/candidates.csv",
+        table="results/report/ranked.parquet",
+    log:
+        "results/logs/rank.log",
+    benchmark:
+        "results/benchmarks/rank.tsv"
+    conda:
+        "../envs/ionsieve.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        algorithm=algorithms.REPORT,
+        min_conductivity_mS_per_cm=config_model.transport.min_conductivity_mS_per_cm,
+    message:
+        "Ranking candidates"
+    script:
+        "../workflow_scripts/rank.py"
+
+
+rule report:
+    input:
+        config="results/config.yaml",
+        catalogue="results/data/catalogue.json",
+        rejects="results/data/rejects.csv",
+        out_of_fold="results/voltage/out_of_fold.parquet",
+        metrics="results/voltage/metrics.json",
+        funnel="results/screen/funnel.json",
+        screened="results/screen/screened.parquet",
+        shortlist="results/screen/shortlist.parquet",
+        ranked="results/report/ranked.parquet",
+        transport=shortlist_transport,
+        msd=shortlist_msd,
+        potentials=shortlist_potentials,
+        validation=shortlist_validation,
+    output:
+        page="results/report/index.html",
+    log:
+        "results/logs/report.log",
+    benchmark:
+        "results/benchmarks/report.tsv"
+    conda:
+        "../envs/ionsieve.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=20,
+    params:
+        algorithm=algorithms.REPORT,
+    message:
+        "Writing results/report/index.html"
+    script:
+        "../workflow_scripts/report.py"
+
+
+# Asked for by name when a run has stopped. It reads what is there without depending on it, and declares
+# no output, so that it builds anew each time.
+rule partial_report:
+    log:
+        "results/logs/partial_report.log",
+    benchmark:
+        "results/benchmarks/partial_report.tsv"
+    conda:
+        "../envs/ionsieve.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=20,
+    params:
+        algorithm=algorithms.REPORT,
+        results="results",
+        page="results/report/partial/index.html",
+        temperatures_K=config_model.transport.temperatures_K,
+        potential_mode=config_model.potential.mode,
+        validated=config_model.validation.enabled,
+        min_conductivity_mS_per_cm=config_model.transport.min_conductivity_mS_per_cm,
+    message:
+        "Writing results/report/partial/index.html from what exists"
+    script:
+        "../workflow_scripts/partial_report.py"

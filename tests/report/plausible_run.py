@@ -1,0 +1,252 @@
+"""A made-up but plausible run on disk, for the report's tests and for looking at the page."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from ionsieve import tables
+from ionsieve.artifacts import write_json, write_text
+from ionsieve.config import Config
+from ionsieve.ranking import rank, write_csv
+from ionsieve.report.sources import documents_by_material, force_errors
+
+TEMPERATURE_K = 1200.0
+ION_COUNTS = {"Li": 120, "Na": 60, "Mg": 60, "Ca": 30, "Zn": 30, "Al": 12, "K": 12, "Y": 6}
+
+# id, formula, voltage, full and redox-limited capacity, MD (status, conductivity or bound, kind), role
+FINALISTS = (
+    ("demo-spinel-MgMn2O4", "MgMn2O4", 3.32, 1310.0, 1310.0, ("ok", 214.0, "value"), "candidate"),
+    ("demo-cf-MgCr2O4", "MgCr2O4", 3.61, 1480.0, 1480.0, ("ok", 62.0, "upper_bound"), "candidate"),
+    ("demo-fluoro-MgVPO4F", "MgVPO4F", 3.48, 1020.0, 510.0, ("ok", 38.0, "value"), "candidate"),
+    ("demo-olivine-MgFeSiO4", "MgFeSiO4", 3.20, 1420.0, 710.0, ("host_melted", None, None), "candidate"),
+    ("demo-fast-Mg2SeCl2O3", "Mg2SeCl2O3", 1.10, 620.0, 0.0, ("ok", 1830.0, "value"), "control"),
+)
+
+
+def write_run(results: Path, finalists: tuple = FINALISTS, considered: int = 163) -> None:
+    """Write everything that a finished run leaves under ``results`` but the report."""
+    _write_data(results, considered)
+    _write_voltage(results)
+    _write_screen(results, finalists, considered)
+    for material_id, formula, *_, molecular_dynamics, _ in finalists:
+        _write_candidate(results, material_id, formula, *molecular_dynamics)
+    _write_ranking(results)
+
+
+def _write_data(results: Path, considered: int) -> None:
+    config = Config().model_dump(mode="json")
+    write_text(results / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+    write_text(
+        results / "data" / "rejects.csv",
+        "material_id,source,stage,reason\n"
+        "mp-77,files,candidates,overlapping atoms: Mg-O at 0.42 A\n"
+        "mp-78,files,candidates,partial occupancies (Mg:0.5); order the structure first\n",
+    )
+    write_json(
+        results / "data" / "catalogue.json",
+        {
+            "working_ion": "Mg",
+            "electrodes": {
+                "count": sum(ION_COUNTS.values()),
+                "by_ion": ION_COUNTS,
+                "by_label_kind": {"CHGNet": sum(ION_COUNTS.values())},
+                "licences": {"MIT": sum(ION_COUNTS.values())},
+            },
+            "candidates": {"read": considered + 9, "candidates": considered, "licence MIT": considered},
+            "rejects": {"candidates: overlapping atoms": 1, "candidates: partial occupancies": 1},
+        },
+    )
+
+
+def _write_voltage(results: Path) -> None:
+    random = np.random.default_rng(0)
+    rows = []
+    for protocol, spread in (("framework", 0.42), ("paper", 0.33)):
+        for ion, count in ION_COUNTS.items():
+            for index, voltage in enumerate(np.clip(random.normal(2.9, 1.1, count), -0.5, 5.5)):
+                rows.append(
+                    {
+                        "electrode_id": f"{ion}-{index}",
+                        "material_id": f"{ion}-{index}",
+                        "working_ion": ion,
+                        "framework": f"Mn{1 + index % 7}O{2 + index % 5}",
+                        "protocol": protocol,
+                        "fold": index % 5,
+                        "voltage_V": float(voltage),
+                        "predicted_voltage_V": float(voltage + random.normal(0, spread)),
+                        "x_charged": 0.0,
+                    }
+                )
+    tables.write_table(rows, tables.OUT_OF_FOLD, results / "voltage" / "out_of_fold.parquet")
+    write_json(results / "voltage" / "metrics.json", _metrics())
+
+
+def _metrics() -> dict[str, Any]:
+    def scores(count: int, mae_V: float) -> dict[str, Any]:
+        return {
+            "count": count,
+            "mae_V": mae_V,
+            "rmse_V": 1.35 * mae_V,
+            "median_absolute_error_V": 0.8 * mae_V,
+            "r2": 1 - mae_V**2,
+            "n_frameworks": max(1, count // 4),
+            "mae_interval_V": [0.9 * mae_V, 1.1 * mae_V],
+        }
+
+    def protocol(mae_V: float) -> dict[str, Any]:
+        return {
+            "all": scores(sum(ION_COUNTS.values()), mae_V),
+            "by_ion": {ion: scores(count, mae_V) for ion, count in sorted(ION_COUNTS.items())},
+            "full_extraction": scores(300, mae_V),
+            "ion_mean_baseline": {"count": 330, "mae_V": 0.95, "rmse_V": 1.2, "r2": 0.1},
+            "splits": [],
+        }
+
+    share = {"count": 330, "coverage": 0.89, "mean_width_V": 1.4}
+    return {
+        "protocols": {"framework": protocol(0.336), "paper": protocol(0.261)},
+        "interval": {
+            "nominal_coverage": 0.9,
+            "all": share,
+            "by_ion": {},
+            "predicted_high": {"threshold_V": 3.0, "precision": 0.84, **share, "count": 141},
+        },
+    }
+
+
+def screened_row(material_id: str, formula: str, voltage_V: float, full: float, redox: float, role: str) -> dict:
+    """A row of the screened table."""
+    return {
+        "material_id": material_id,
+        "source": "demo",
+        "licence": "MIT",
+        "formula": formula,
+        "framework": formula.removeprefix("Mg"),
+        "n_sites": 14,
+        "volume_A3": 150.0,
+        "energy_above_hull_eV_per_atom": None if "spinel" in material_id else 0.02,
+        "voltage_V": voltage_V,
+        "voltage_low_V": voltage_V - 0.6,
+        "voltage_high_V": voltage_V + 0.6,
+        "voltage_spread_V": 0.12,
+        "voltage_pass_probability": min(0.99, max(0.01, 0.5 + (voltage_V - 3.0))),
+        "known": "spinel" in material_id,
+        "label_voltage_V": 2.9 if "spinel" in material_id else None,
+        "label_kind": "CHGNet" if "spinel" in material_id else None,
+        "capacity_grav_mAh_per_g": full / 4.4,
+        "capacity_vol_Ah_per_L": full,
+        "redox_capacity_grav_mAh_per_g": redox / 4.4,
+        "redox_capacity_vol_Ah_per_L": redox,
+        "energy_density_Wh_per_kg": voltage_V * full / 4.4,
+        "energy_density_Wh_per_L": voltage_V * full,
+        "anion_redox": redox < full,
+        "screen_score": min(0.99, max(0.01, 0.5 + (voltage_V - 3.0))) * voltage_V * redox,
+        "role": role,
+    }
+
+
+def _write_screen(results: Path, finalists: tuple, considered: int) -> None:
+    random = np.random.default_rng(1)
+    chosen = [screened_row(*finalist[:5], finalist[6]) for finalist in finalists]
+    candidates = [row for row in chosen if row["role"] == "candidate"]
+    rest = [
+        screened_row(f"demo-rest-{index}", f"MgFe{1 + index}O{3 + index}", voltage, full, 0.7 * full, "candidate")
+        for index, (voltage, full) in enumerate(
+            zip(random.uniform(3.0, 4.4, 14), random.uniform(820, 1400, 14), strict=True)
+        )
+    ]
+    screened = [*candidates, *rest, *[row for row in chosen if row["role"] == "control"]] if candidates else chosen
+    tables.write_table(chosen, tables.SCREENED, results / "screen" / "shortlist.parquet")
+    tables.write_table(screened, tables.SCREENED, results / "screen" / "screened.parquet")
+    passed = sum(row["role"] == "candidate" for row in screened)
+    edges, counts = np.unique(np.floor(random.normal(2.4, 1.2, considered) / 0.25) * 0.25, return_counts=True)
+    histogram = {str(edge): int(count) for edge, count in zip(edges, counts, strict=True)}
+    write_json(
+        results / "screen" / "funnel.json",
+        {
+            "working_ion": "Mg",
+            "considered": considered,
+            "steps": [
+                {
+                    "name": "voltage_low",
+                    "why": "predicted voltage at or below screen.min_voltage_V",
+                    "removed": considered - passed - 30,
+                    "remaining": passed + 30,
+                },
+                {
+                    "name": "capacity_vol",
+                    "why": "volumetric capacity at or below screen.min_capacity_vol_Ah_per_L",
+                    "removed": 30,
+                    "remaining": passed,
+                },
+            ],
+            "thresholds": {"min_voltage_V": 3.0, "min_capacity_vol_Ah_per_L": 800.0},
+            "voltage_histogram": {"bin_V": 0.25, "by_source": {"demo": histogram}},
+            "missing_controls": [],
+        },
+    )
+
+
+def _write_candidate(
+    results: Path, material_id: str, formula: str, status: str, conductivity: float | None, kind: str | None
+) -> None:
+    value = conductivity if kind == "value" else None
+    run = {
+        "status": status,
+        "reason": None if status == "ok" else "host atoms left 31 % of their sites (MSD 9.4 A2)",
+        "material_id": material_id,
+        "temperature_K": TEMPERATURE_K,
+        "conductivity_mS_per_cm": value,
+        "conductivity_low_mS_per_cm": value and value / 1.6,
+        "conductivity_high_mS_per_cm": conductivity and (conductivity * 1.6 if kind == "value" else conductivity),
+        "conductivity_kind": kind,
+        "diffusivity_cm2_per_s": value and value * 2.4e-8,
+        "n_hops": 0 if value is None else int(value / 4),
+        "n_ions": 13,
+    }
+    transport = results / "transport" / material_id
+    barrier = {"activation_energy_eV": None, "conductivity_300K_mS_per_cm": None}
+    write_json(transport / "transport.json", {**run, **barrier, "temperatures": [run]})
+    at_temperature = transport / f"{TEMPERATURE_K:g}K"
+    write_json(at_temperature / "diffusivity.json", run)
+    time_ps = np.arange(150) * 0.02
+    msd = [
+        {
+            "time_ps": time,
+            "msd_A2": 0.8 * (1 - np.exp(-time / 0.1)) + (value or 0.5) * 0.02 * time,
+            "host_msd_A2": 0.25 * (1 - np.exp(-time / 0.08)) + (2.0 * time if status == "host_melted" else 0.0),
+        }
+        for time in time_ps
+    ]
+    tables.write_table(msd, tables.MSD, at_temperature / "msd.parquet")
+    write_json(
+        results / "potential" / material_id / "model.json",
+        {
+            "status": "ok",
+            "reason": None,
+            "metrics": {"force_mae_eV_per_A": 0.113, "energy_mae_meV_per_atom": 8.1},
+        },
+    )
+    write_json(
+        results / "validation" / material_id / "validation.json",
+        {
+            "status": "ok",
+            "reason": None,
+            "state": "prepared",
+            "n_atoms": {"discharged": 14, "charged": 12, "metal": 2},
+            "hubbard_u_eV": {"Mn": 3.9} if "Mn" in formula else {},
+            "potcar_symbols": {"Mg": "Mg_pv", "O": "O"},
+        },
+    )
+
+
+def _write_ranking(results: Path) -> None:
+    shortlist = tables.read_table(results / "screen" / "shortlist.parquet", tables.SCREENED)
+    transport = documents_by_material(results.glob("transport/*/transport.json"))
+    validation = documents_by_material(results.glob("validation/*/validation.json"))
+    potentials = documents_by_material(results.glob("potential/*/model.json"))
+    ranked = rank(shortlist, transport, validation, force_errors(potentials, shortlist["material_id"]), 100.0)
+    tables.write_table(ranked, tables.RANKED, results / "report" / "ranked.parquet")
+    write_csv(ranked, results / "candidates.csv")

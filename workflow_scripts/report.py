@@ -1,0 +1,37 @@
+"""Build the report: one HTML page that opens offline.
+
+Input: tables and documents of every stage. Output: index.html.
+"""
+
+from pathlib import Path
+from typing import Any
+
+ONE_FILE = (
+    "config",
+    "catalogue",
+    "rejects",
+    "out_of_fold",
+    "metrics",
+    "funnel",
+    "screened",
+    "shortlist",
+    "ranked",
+)
+FILE_PER_CANDIDATE = ("transport", "msd", "potentials", "validation")
+
+
+def main(snakemake: Any) -> None:
+    """Load, render, write."""
+    from ionsieve.artifacts import write_text
+    from ionsieve.report.page import build_report
+    from ionsieve.report.sources import ReportFiles, load
+
+    one = {name: Path(snakemake.input[name]) for name in ONE_FILE}
+    many = {name: [Path(path) for path in snakemake.input.get(name, [])] for name in FILE_PER_CANDIDATE}
+    write_text(snakemake.output.page, build_report(load(ReportFiles(**one, **many))))
+
+
+if __name__ == "__main__":
+    from ionsieve.job import run
+
+    run(main, snakemake)
