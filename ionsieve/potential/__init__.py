@@ -1,0 +1,1 @@
+"""The machine-learned potential that drives MD: frames, training, errors, calculator."""

@@ -1,0 +1,92 @@
+"""How far a potential is from its labels, and the gate in front of MD."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from ase import Atoms, units
+from ase.calculators.calculator import Calculator
+
+from ionsieve.errors import CandidateFailed
+from ionsieve.potential.frames import stress_of
+
+
+def errors(calculator: Calculator, frames: Sequence[Atoms]) -> dict[str, Any]:
+    """Mean absolute errors over frames: all, by kind of frame, and of forces by element.
+
+    Returns
+    -------
+    ``energy_mae_meV_per_atom``, ``force_mae_eV_per_A`` (over components), ``force_rmse_eV_per_A``,
+    ``stress_mae_GPa`` (over components; None without labels), ``n_frames``; ``by_kind`` with the same
+    keys, and ``force_mae_by_element_eV_per_A``.
+    """
+    residuals = [_residuals(calculator, frame) for frame in frames]
+    kinds = [str(frame.info["kind"]) for frame in frames]
+    symbols = np.concatenate([np.asarray(frame.get_chemical_symbols()) for frame in frames])
+    forces = np.concatenate([residual["forces"] for residual in residuals])
+    return {
+        **_summary(residuals),
+        "by_kind": {
+            kind: _summary([residual for residual, its in zip(residuals, kinds, strict=True) if its == kind])
+            for kind in sorted(set(kinds))
+        },
+        "force_mae_by_element_eV_per_A": {
+            str(symbol): _number(np.mean(np.abs(forces[symbols == symbol]))) for symbol in np.unique(symbols)
+        },
+    }
+
+
+def require_accurate(metrics: Mapping[str, Any] | None, allowed_eV_per_A: float) -> None:
+    """The gate in front of MD.
+
+    Parameters
+    ----------
+    metrics : from :func:`errors`; None where a ready model came without frames to measure it on.
+    allowed_eV_per_A : largest force MAE with which MD is run.
+
+    Raises
+    ------
+    CandidateFailed : ``potential_rejected``, when forces are too far off or not finite.
+    """
+    if metrics is None:
+        return
+    force_mae_eV_per_A = metrics["force_mae_eV_per_A"]
+    if force_mae_eV_per_A is None:
+        raise CandidateFailed("the potential gives no finite forces on held-out frames", "potential_rejected")
+    if force_mae_eV_per_A > allowed_eV_per_A:
+        raise CandidateFailed(
+            f"force MAE {force_mae_eV_per_A:.3f} eV/A on held-out trajectories is above the"
+            f" {allowed_eV_per_A:g} eV/A allowed (potential.max_force_mae_eV_per_A)",
+            "potential_rejected",
+        )
+
+
+def _residuals(calculator: Calculator, frame: Atoms) -> dict[str, Any]:
+    atoms = frame.copy()
+    atoms.calc = calculator
+    label = stress_of(frame)
+    return {
+        "energy": (atoms.get_potential_energy() - frame.get_potential_energy()) / len(frame),
+        "forces": atoms.get_forces() - frame.get_forces(),
+        "stress": None if label is None else atoms.get_stress() - label,
+    }
+
+
+def _summary(residuals: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    forces = np.concatenate([residual["forces"].ravel() for residual in residuals])
+    stresses = [residual["stress"] for residual in residuals if residual["stress"] is not None]
+    return {
+        "n_frames": len(residuals),
+        "energy_mae_meV_per_atom": _number(
+            1000 * np.mean([abs(residual["energy"]) for residual in residuals])
+        ),
+        "force_mae_eV_per_A": _number(np.mean(np.abs(forces))),
+        "force_rmse_eV_per_A": _number(np.sqrt(np.mean(forces**2))),
+        "stress_mae_GPa": _number(np.mean(np.abs(stresses)) / units.GPa) if stresses else None,
+    }
+
+
+def _number(value: float | np.floating[Any]) -> float | None:
+    """A rounded figure for JSON, or None where it is not finite."""
+    return round(float(value), 6) if math.isfinite(value) else None

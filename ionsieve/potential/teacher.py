@@ -1,0 +1,244 @@
+"""Frames of one candidate, labelled by the teacher CHGNet, to distil a fast NequIP model from.
+
+MD will run hot on a host with vacancies, so most frames come from short, hot, independent Langevin
+runs of the teacher itself, each with its own strain, vacancies and velocities; their labels cost
+nothing extra. The rest are rattled and strained crystals, which tell the stress. Validation and test
+frames come from runs of their own.
+"""
+
+import io
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+from ase import Atoms, units
+from ase.build import niggli_reduce
+from ase.calculators.calculator import Calculator
+from ase.md.langevin import Langevin
+from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
+from tqdm import tqdm
+
+from ionsieve.errors import CandidateFailed
+from ionsieve.potential.frames import FrameSets, count_by_kind, labelled, reason_to_set_aside
+
+# Enough atoms for vacancies and for the 5 A cutoff to see mostly other atoms; few enough to be cheap.
+MIN_ATOMS, MAX_ATOMS = 24, 48
+
+RATTLE_A = 0.06  # puts about kT/2 per coordinate into the bonds of an oxide at 1200 K
+STRAIN_RANGE = (-0.015, 0.03)  # linear; hot crystals expand, so more of it is tension
+SHEAR = 0.01
+
+# Labels are exact wherever the run goes, so steps may be as long as stability allows (a third of the
+# fastest period, 40 fs in oxides, 9 fs of O-H): frames differ more for the same number of evaluations.
+TIMESTEP_FS, TIMESTEP_WITH_HYDROGEN_FS = 4.0, 1.0
+FRICTION_PER_FS = 0.02
+FIRST_SAMPLE, SAMPLE_EVERY = 6, 4  # MD steps
+FRAMES_PER_TRAJECTORY = 4
+SHARE_TEST, SHARE_VALIDATION, SHARE_AT_REST = 0.15, 0.1, 0.2
+
+HOT, RATTLED, STRAINED = "hot", "rattled", "strained"
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One planned hot trajectory."""
+
+    subset: str
+    n_frames: int
+    with_vacancies: bool
+
+
+def load_teacher() -> Calculator:
+    """CHGNet as an ASE calculator, on the CPU and silent; its weights come with its package."""
+    from chgnet.model.dynamics import CHGNetCalculator
+
+    with redirect_stdout(io.StringIO()):
+        return CHGNetCalculator(use_device="cpu", on_isolated_atoms="error")
+
+
+def teacher_cell(crystal: Atoms) -> Atoms:
+    """The supercell of at most ``MAX_ATOMS`` atoms whose opposite faces are furthest apart.
+
+    A crystal that is larger already is taken as it is. Primitive cells of layered crystals are long
+    rhombohedra, hence the Niggli reduction first.
+    """
+    crystal = Atoms(crystal.symbols, crystal.positions, cell=crystal.cell, pbc=True)
+    niggli_reduce(crystal)
+    most = max(1, MAX_ATOMS // len(crystal))
+    repeats = [repeat for repeat in product(range(1, most + 1), repeat=3) if np.prod(repeat) <= most]
+    large_enough = [repeat for repeat in repeats if np.prod(repeat) * len(crystal) >= MIN_ATOMS]
+    heights_A = crystal.cell.volume / np.array(
+        [
+            np.linalg.norm(np.cross(crystal.cell[(axis + 1) % 3], crystal.cell[(axis + 2) % 3]))
+            for axis in range(3)
+        ]
+    )
+
+    def preference(repeat: tuple[int, ...]) -> tuple[float, int]:
+        return round(float((heights_A * repeat).min()), 6), -int(np.prod(repeat))
+
+    best = max(large_enough or repeats, key=preference)
+    return crystal.repeat(best)
+
+
+def remove_ions(crystal: Atoms, working_ion: str, fraction: float, rng: np.random.Generator) -> Atoms:
+    """A copy without a random ``fraction`` of the working ions: at least one leaves, at least one stays."""
+    sites = np.flatnonzero(crystal.symbols == working_ion)
+    if fraction == 0 or len(sites) < 2:
+        return crystal.copy()
+    n_removed = min(max(1, round(fraction * len(sites))), len(sites) - 1)
+    host = crystal.copy()
+    del host[rng.choice(sites, size=n_removed, replace=False)]
+    return host
+
+
+def teacher_frames(
+    crystal: Atoms,
+    teacher: Calculator,
+    working_ion: str,
+    vacancy_fraction: float,
+    temperature_K: float,
+    n_frames: int,
+    seed: int,
+) -> tuple[FrameSets, dict[str, Any]]:
+    """Frames of one candidate with the teacher's energy, forces and stress.
+
+    Parameters
+    ----------
+    crystal : the candidate.
+    teacher : an ASE calculator with energy, forces and stress.
+    working_ion : symbol of the ion that leaves vacancies.
+    vacancy_fraction : share of the working ions missing in frames with vacancies.
+    temperature_K : of the hottest MD to come.
+    n_frames : number of frames to label.
+    seed : of vacancies, strains, displacements and velocities.
+
+    Returns
+    -------
+    The frames by subset, and a summary (cell, counts, frames set aside).
+
+    Raises
+    ------
+    CandidateFailed : the teacher cannot label the crystal, or more than half of the frames are absurd.
+    """
+    cell = teacher_cell(crystal)
+    n_test, n_validation = max(2, round(SHARE_TEST * n_frames)), max(2, round(SHARE_VALIDATION * n_frames))
+    n_at_rest = max(2, round(SHARE_AT_REST * n_frames))
+    n_hot = n_frames - n_test - n_validation - n_at_rest
+    runs = [
+        *_share(n_test, "test", always_vacancies=True),
+        *_share(n_validation, "validation", always_vacancies=True),
+        *_share(n_hot, "train", always_vacancies=False),
+    ]
+    sets = FrameSets()
+    set_aside: dict[str, int] = {}
+    progress = tqdm(total=n_frames, desc="teacher frames", unit="frame", disable=None)
+    try:
+        for number in range(n_at_rest):
+            rng = np.random.default_rng([seed, 0, number])
+            host = remove_ions(cell, working_ion, vacancy_fraction if number % 2 else 0.0, rng)
+            frame = _at_rest(host, teacher, number, rng)
+            _keep([frame], sets.train, set_aside)
+            progress.update()
+        for number, run in enumerate(runs):
+            rng = np.random.default_rng([seed, 1, number])
+            host = remove_ions(cell, working_ion, vacancy_fraction if run.with_vacancies else 0.0, rng)
+            # Training runs go beyond the target so that MD interpolates; held-out runs do not.
+            hotter = rng.uniform(1.0, 1.3) if run.subset == "train" else 1.0
+            frames = _hot_trajectory(
+                host, teacher, hotter * temperature_K, run.n_frames, f"{HOT}-{number}", rng
+            )
+            _keep(frames, getattr(sets, run.subset), set_aside)
+            progress.update(run.n_frames)
+    except ValueError as error:  # CHGNet's words for a crystal it cannot turn into a graph
+        raise CandidateFailed(f"the teacher cannot label this crystal: {error}") from error
+    finally:
+        progress.close()
+    kept = [*sets.train, *sets.validation, *sets.test]
+    if len(kept) < n_frames / 2 or not (sets.train and sets.validation and sets.test):
+        reasons = "; ".join(f"{count} with {reason}" for reason, count in sorted(set_aside.items()))
+        raise CandidateFailed(
+            f"{n_frames - len(kept)} of {n_frames} teacher frames were set aside: {reasons}"
+        )
+    return sets, {
+        "n_atoms": len(cell),
+        "n_frames": {name: len(getattr(sets, name)) for name in ("train", "validation", "test")},
+        "kinds": count_by_kind(kept),
+        "set_aside": set_aside,
+    }
+
+
+def _share(n_frames: int, subset: str, always_vacancies: bool) -> list[_Run]:
+    n_runs = max(1, round(n_frames / FRAMES_PER_TRAJECTORY))
+    lengths = [len(part) for part in np.array_split(np.arange(n_frames), n_runs)]
+    return [
+        _Run(subset, length, always_vacancies or number % 3 != 2) for number, length in enumerate(lengths)
+    ]
+
+
+def _keep(frames: Sequence[Atoms], subset: list[Atoms], set_aside: dict[str, int]) -> None:
+    for frame in frames:
+        reason = reason_to_set_aside(frame)
+        if reason is None:
+            subset.append(frame)
+        else:
+            set_aside[reason] = set_aside.get(reason, 0) + 1
+
+
+def _strained(host: Atoms, rng: np.random.Generator) -> Atoms:
+    strained = host.copy()
+    shear = rng.uniform(-SHEAR, SHEAR, (3, 3))
+    strain = np.eye(3) * (1 + rng.uniform(*STRAIN_RANGE)) + (shear + shear.T) / 2
+    strained.set_cell(host.cell.array @ strain, scale_atoms=True)
+    return strained
+
+
+def _displaced(host: Atoms, standard_deviation_A: float, rng: np.random.Generator) -> Atoms:
+    displaced = host.copy()
+    displaced.positions += rng.normal(scale=standard_deviation_A, size=displaced.positions.shape)
+    return displaced
+
+
+def _label(atoms: Atoms, kind: str, trajectory: str) -> Atoms:
+    stress = atoms.get_stress()
+    frame = labelled(atoms, atoms.get_potential_energy(), atoms.get_forces(), stress)
+    frame.info = {"kind": kind, "trajectory": trajectory}
+    return frame
+
+
+def _at_rest(host: Atoms, teacher: Calculator, number: int, rng: np.random.Generator) -> Atoms:
+    kind = STRAINED if number % 4 < 2 else RATTLED
+    atoms = (
+        _displaced(_strained(host, rng), RATTLE_A / 3, rng)
+        if kind == STRAINED
+        else _displaced(host, RATTLE_A, rng)
+    )
+    atoms.calc = teacher
+    return _label(atoms, kind, f"{kind}-{number}")
+
+
+def _hot_trajectory(
+    host: Atoms, teacher: Calculator, temperature_K: float, n_frames: int, name: str, rng: np.random.Generator
+) -> list[Atoms]:
+    """Frames of a short Langevin run that is hot from its first step."""
+    atoms = _displaced(_strained(host, rng), RATTLE_A, rng)
+    atoms.calc = teacher
+    # The crystal starts near rest: part of the kinetic energy goes into the bonds within a vibration.
+    MaxwellBoltzmannDistribution(atoms, temperature_K=1.5 * temperature_K, rng=rng)
+    Stationary(atoms)
+    timestep_fs = TIMESTEP_WITH_HYDROGEN_FS if "H" in atoms.symbols else TIMESTEP_FS
+    dynamics = Langevin(
+        atoms,
+        timestep_fs * units.fs,
+        temperature_K=temperature_K,
+        friction=FRICTION_PER_FS / units.fs,
+        rng=rng,
+    )
+    frames = []
+    for number in range(n_frames):
+        dynamics.run(SAMPLE_EVERY if number else FIRST_SAMPLE)
+        frames.append(_label(atoms, HOT, name))
+    return frames

@@ -1,0 +1,119 @@
+# The potential that drives MD: one per candidate, distilled from CHGNet (mode teacher), or one for all (mode shared).
+
+
+# A candidate may not be called like the folder of the shared potential.
+ruleorder: train_shared_potential > train_potential
+
+
+def _potential_file(wildcards, name):
+    shared = config_model.potential.mode == "shared"
+    folder = "shared" if shared else wildcards.material_id
+    return f"results/potential/{folder}/{name}"
+
+
+def potential_model(wildcards):
+    """Checkpoint of the potential that drives MD of a candidate."""
+    return _potential_file(wildcards, "model.ckpt")
+
+
+def potential_result(wildcards):
+    """Result of the potential that drives MD of a candidate: status, provenance and errors."""
+    return _potential_file(wildcards, "model.json")
+
+
+rule teacher_frames:
+    input:
+        structure=candidate_structure,
+    output:
+        train="results/potential/{material_id}/frames/train.extxyz",
+        validation="results/potential/{material_id}/frames/validation.extxyz",
+        test="results/potential/{material_id}/frames/test.extxyz",
+        result="results/potential/{material_id}/frames.json",
+    log:
+        "results/logs/teacher_frames/{material_id}.log",
+    benchmark:
+        "results/benchmarks/teacher_frames/{material_id}.tsv"
+    conda:
+        "../envs/ionsieve.yaml"
+    threads: 1
+    resources:
+        mem_mb=2500,
+        runtime=120,
+    params:
+        algorithm=algorithms.POTENTIAL,
+        working_ion=config_model.working_ion,
+        vacancy_fraction=config_model.transport.vacancy_fraction,
+        temperature_K=max(config_model.transport.temperatures_K),
+        n_frames=config_model.potential.teacher_frames,
+        seed=config_model.seed,
+    message:
+        "Teacher frames of {wildcards.material_id}"
+    script:
+        "../workflow_scripts/teacher_frames.py"
+
+
+rule train_potential:
+    input:
+        train="results/potential/{material_id}/frames/train.extxyz",
+        validation="results/potential/{material_id}/frames/validation.extxyz",
+        test="results/potential/{material_id}/frames/test.extxyz",
+        result="results/potential/{material_id}/frames.json",
+    output:
+        model="results/potential/{material_id}/model.ckpt",
+        result="results/potential/{material_id}/model.json",
+    log:
+        "results/logs/train_potential/{material_id}.log",
+    benchmark:
+        "results/benchmarks/train_potential/{material_id}.tsv"
+    conda:
+        "../envs/ionsieve.yaml"
+    threads: 1
+    resources:
+        mem_mb=2500,
+        runtime=720,
+    params:
+        algorithm=algorithms.POTENTIAL,
+        preset=config_model.potential.preset,
+        epochs=config_model.potential.epochs,
+        batch_size=config_model.potential.batch_size,
+        learning_rate=config_model.potential.learning_rate,
+        zbl=config_model.potential.zbl,
+        seed=config_model.seed,
+        max_force_mae_eV_per_A=config_model.potential.max_force_mae_eV_per_A,
+    message:
+        "Potential of {wildcards.material_id}"
+    script:
+        "../workflow_scripts/train_potential.py"
+
+
+# Never looks at the shortlist, so a change of candidates does not train it again.
+rule train_shared_potential:
+    input:
+        frames=[str(path) for path in config_model.potential.shared_frames],
+        ready=[str(path) for path in [config_model.potential.shared_model] if path],
+    output:
+        model="results/potential/shared/model.ckpt",
+        result="results/potential/shared/model.json",
+    log:
+        "results/logs/train_potential/shared.log",
+    benchmark:
+        "results/benchmarks/train_potential/shared.tsv"
+    conda:
+        "../envs/ionsieve.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=4320,
+    params:
+        algorithm=algorithms.POTENTIAL,
+        preset=config_model.potential.preset,
+        epochs=config_model.potential.epochs,
+        batch_size=config_model.potential.batch_size,
+        learning_rate=config_model.potential.learning_rate,
+        zbl=config_model.potential.zbl,
+        seed=config_model.seed,
+        max_force_mae_eV_per_A=config_model.potential.max_force_mae_eV_per_A,
+    message:
+        "The potential that all candidates share"
+    script:
+        "../workflow_scripts/train_shared_potential.py"

@@ -1,0 +1,35 @@
+"""Distil the NequIP potential of one candidate and measure it on trajectories it has not seen.
+
+Inputs: train, validation and test frames, and frames.json. Outputs: the checkpoint, and model.json with
+provenance, held-out errors and whether they pass the gate in front of MD.
+"""
+
+from typing import Any
+
+
+def main(snakemake: Any) -> None:
+    """Unpack the job, train, measure, write."""
+    from ionsieve.outcome import candidate_outcome, require_ok
+    from ionsieve.potential.calculator import load_calculator
+    from ionsieve.potential.card import card
+    from ionsieve.potential.evaluation import require_accurate
+    from ionsieve.potential.frames import read_frames
+    from ionsieve.potential.training import TrainingSettings, train
+
+    frames, params, output = snakemake.input, snakemake.params, snakemake.output
+    settings = TrainingSettings(
+        params.preset, params.epochs, params.batch_size, params.learning_rate, params.zbl, params.seed
+    )
+    with candidate_outcome(output.result, placeholders=[output.model]) as result:
+        result["material_id"] = snakemake.wildcards.material_id
+        require_ok(frames.result)
+        train(read_frames(frames.train), read_frames(frames.validation), settings, output.model)
+        sources = {subset: frames[subset] for subset in ("train", "validation", "test")}
+        result |= card(load_calculator(output.model), read_frames(frames.test), sources, settings)
+        require_accurate(result["metrics"], params.max_force_mae_eV_per_A)
+
+
+if __name__ == "__main__":
+    from ionsieve.job import run
+
+    run(main, snakemake)

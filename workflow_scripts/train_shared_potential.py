@@ -1,0 +1,41 @@
+"""One potential for all candidates: trained on the user's frames, or the user's ready model.
+
+Inputs: extxyz frames and a checkpoint, either may be missing. Outputs: the checkpoint, and model.json with
+provenance, errors on the frames held out (on all frames for a ready model) and the gate's verdict.
+"""
+
+from typing import Any
+
+
+def main(snakemake: Any) -> None:
+    """Unpack the job, train or adopt, measure, write."""
+    from ionsieve.outcome import candidate_outcome
+    from ionsieve.potential.calculator import load_calculator
+    from ionsieve.potential.card import card
+    from ionsieve.potential.evaluation import require_accurate
+    from ionsieve.potential.shared import adopt_model, gather_frames, split_frames
+    from ionsieve.potential.training import TrainingSettings, train
+
+    paths, ready = list(snakemake.input.frames), list(snakemake.input.ready)
+    params, output = snakemake.params, snakemake.output
+    frames, set_aside = gather_frames(paths)
+    sources = {f"frames-{number}": path for number, path in enumerate(paths)}
+    with candidate_outcome(output.result, placeholders=[output.model]) as result:
+        result |= {"material_id": "shared", "n_frames": len(frames), "set_aside": set_aside}
+        if ready:
+            calculator = adopt_model(ready[0], output.model)
+            result |= card(calculator, frames, {**sources, "ready": ready[0]}, None)
+        else:
+            settings = TrainingSettings(
+                params.preset, params.epochs, params.batch_size, params.learning_rate, params.zbl, params.seed
+            )
+            sets = split_frames(frames, params.seed)
+            train(sets.train, sets.validation, settings, output.model)
+            result |= card(load_calculator(output.model), sets.test, sources, settings)
+        require_accurate(result["metrics"], params.max_force_mae_eV_per_A)
+
+
+if __name__ == "__main__":
+    from ionsieve.job import run
+
+    run(main, snakemake)
