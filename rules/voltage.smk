@@ -17,20 +17,20 @@ rule voltage_graphs:
         electrodes=electrodes_table,
     output:
         graphs="results/voltage/graphs.pt",
-    params:
-        cutoff_A=config_model.voltage.cutoff_A,
-        max_neighbors=config_model.voltage.max_neighbors,
-        algorithm=algorithms.VOLTAGE,
     log:
         "results/logs/voltage_graphs.log",
     benchmark:
         "results/benchmarks/voltage_graphs.tsv"
+    conda:
+        "../envs/ionsieve.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
-    conda:
-        "../envs/ionsieve.yaml"
+    params:
+        cutoff_A=config_model.voltage.cutoff_A,
+        max_neighbors=config_model.voltage.max_neighbors,
+        algorithm=algorithms.VOLTAGE,
     message:
         "Making crystal graphs of the electrodes"
     script:
@@ -43,6 +43,16 @@ rule voltage_fold:
     output:
         state="results/voltage/folds/{protocol}/{fold}/state.pt",
         predictions="results/voltage/folds/{protocol}/{fold}/predictions.parquet",
+    log:
+        "results/logs/voltage_fold/{protocol}_{fold}.log",
+    benchmark:
+        "results/benchmarks/voltage_fold/{protocol}_{fold}.tsv"
+    conda:
+        "../envs/ionsieve.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=120,
     params:
         folds=config_model.voltage.folds,
         epochs=config_model.voltage.epochs,
@@ -54,16 +64,6 @@ rule voltage_fold:
         hidden_features=config_model.voltage.hidden_features,
         seed=config_model.seed,
         algorithm=algorithms.VOLTAGE,
-    log:
-        "results/logs/voltage_fold/{protocol}_{fold}.log",
-    benchmark:
-        "results/benchmarks/voltage_fold/{protocol}_{fold}.tsv"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=120,
-    conda:
-        "../envs/ionsieve.yaml"
     message:
         "Training the voltage network of {wildcards.protocol} fold {wildcards.fold}"
     script:
@@ -82,6 +82,16 @@ rule voltage_model:
         card="results/voltage/model/card.json",
         out_of_fold="results/voltage/out_of_fold.parquet",
         metrics="results/voltage/metrics.json",
+    log:
+        "results/logs/voltage_model.log",
+    benchmark:
+        "results/benchmarks/voltage_model.tsv"
+    conda:
+        "../envs/ionsieve.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
     params:
         folds=config_model.voltage.folds,
         epochs=config_model.voltage.epochs,
@@ -91,16 +101,6 @@ rule voltage_model:
         coverage=config_model.voltage.coverage,
         seed=config_model.seed,
         algorithm=algorithms.VOLTAGE,
-    log:
-        "results/logs/voltage_model.log",
-    benchmark:
-        "results/benchmarks/voltage_model.tsv"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
-    conda:
-        "../envs/ionsieve.yaml"
     message:
         "Assembling, measuring and calibrating the voltage model"
     script:
@@ -115,19 +115,19 @@ rule predict_voltage:
         candidates=candidate_bucket,
     output:
         predictions="results/voltage/predictions/{bucket}.parquet",
-    params:
-        working_ion=config_model.working_ion,
-        algorithm=algorithms.VOLTAGE,
     log:
         "results/logs/predict_voltage/{bucket}.log",
     benchmark:
         "results/benchmarks/predict_voltage/{bucket}.tsv"
+    conda:
+        "../envs/ionsieve.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=60,
-    conda:
-        "../envs/ionsieve.yaml"
+    params:
+        working_ion=config_model.working_ion,
+        algorithm=algorithms.VOLTAGE,
     message:
         "Predicting the voltages of bucket {wildcards.bucket}"
     script:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from ase.data import chemical_symbols
 
 from ionsieve.errors import DataError
 from ionsieve.voltage.calibration import UNSEEN_ELEMENT_FACTOR, Residuals, out_of_fold_intervals
@@ -50,9 +51,9 @@ class Ensemble:
             ENSEMBLE,
             {
                 "members": [member.to_state() for member in self.members],
-                "absolute_residuals_V": torch.from_numpy(self.residuals.absolute_V),
-                "residual_folds": torch.from_numpy(self.residuals.folds),
-                "residual_frameworks": torch.from_numpy(self.residuals.frameworks),
+                "absolute_residuals_V": torch.tensor(self.residuals.absolute_V),
+                "residual_folds": torch.tensor(self.residuals.folds),
+                "residual_frameworks": torch.tensor(self.residuals.frameworks),
                 "coverage": self.coverage,
             },
         )
@@ -189,7 +190,7 @@ def model_card(
         "label_kind_of_other_electrodes": dict(
             zip(others["electrode_id"], others["label_kind"], strict=True)
         ),
-        "elements": sorted(ensemble.seen_numbers),
+        "elements": [chemical_symbols[number] for number in sorted(ensemble.seen_numbers)],
         "interval": {
             "method": "CV+ by framework, each framework weighs the same",
             "coverage": ensemble.coverage,

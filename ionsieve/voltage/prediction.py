@@ -99,7 +99,7 @@ def _table(
     is_known = np.isfinite(out_of_fold_V)
     # Four of five members learned from a known electrode; only its out-of-fold prediction is honest.
     honest_V = np.where(is_known, out_of_fold_V, member_V)
-    voltage_V = honest_V.mean(axis=0)
+    voltage_V = np.where(is_known, out_of_fold_V, member_V.mean(axis=0))
     low_V, high_V = cv_plus_interval(honest_V, ensemble.residuals, ensemble.coverage)
     widening = np.where(unseen & ~is_known, UNSEEN_ELEMENT_FACTOR, 1.0)
     low_V, high_V = voltage_V - widening * (voltage_V - low_V), voltage_V + widening * (high_V - voltage_V)
