@@ -44,4 +44,6 @@ def mean_squared_displacement_A2(positions_A: np.ndarray) -> np.ndarray:
     falling_out[1:] = np.cumsum(squares[:-1] + squares[:0:-1], axis=0)
     both_squares = 2 * squares.sum(axis=0) - falling_out
     origins = np.arange(n_frames, 0, -1)[:, None]
-    return np.maximum((both_squares - 2 * correlation) / origins, 0.0)
+    msd_A2 = np.maximum((both_squares - 2 * correlation) / origins, 0.0)
+    msd_A2[0] = 0.0  # exactly, where rounding leaves 1e-18
+    return msd_A2
