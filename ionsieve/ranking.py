@@ -172,7 +172,7 @@ def _flags(
         "anion_redox": candidate["anion_redox"],
         "hull_unknown": candidate["energy_above_hull_eV_per_atom"] is None,
         "upper_bound": bound,
-        "below_min_conductivity": value is not None and value < min_conductivity_mS_per_cm,
+        "low_conductivity": value is not None and value < min_conductivity_mS_per_cm,
         md_status: md_status != OK,
     }
     return [name for name, is_set in present.items() if is_set]

@@ -170,7 +170,7 @@ def test_flags_say_what_to_know_before_trusting_a_row():
         )
     ]
     assert ranked(rows, {"a": bounded(20.0)})["flags"][0] == "known;anion_redox;hull_unknown;upper_bound"
-    assert ranked([shortlisted("a")], {"a": measured(20.0)})["flags"][0] == "below_min_conductivity"
+    assert ranked([shortlisted("a")], {"a": measured(20.0)})["flags"][0] == "low_conductivity"
 
 
 def test_validation_states_reach_the_table():

@@ -154,7 +154,7 @@ def parity(sources: ReportSources) -> Figure | None:
     if rows.empty:
         return None
     kinds = html.escape(label_kinds(sources) or "label")
-    plot = _canvas(f"{kinds} voltage (V)", "Predicted voltage (V), framework unseen")
+    plot = _canvas(f"{kinds} voltage (V)", "Predicted voltage (V)")
     both = np.concatenate([rows["voltage_V"], rows["predicted_voltage_V"]])
     low_V, high_V = float(np.floor(both.min())), float(np.ceil(both.max()))
     plot.add_scatter(
@@ -194,10 +194,12 @@ def msd(sources: ReportSources) -> Figure | None:
     """Mean squared displacement of the working ions and of the host, per candidate and temperature."""
     if not sources.msd:
         return None
-    plot = _canvas("Time (ps)", "Mean squared displacement (Å²)")
+    plot = _canvas("Time (ps)", "MSD (Å²)")
     formulas = {} if sources.ranked is None else sources.ranked.set_index("material_id")["formula"].to_dict()
-    several_temperatures = len({curve.temperature_K for curve in sources.msd}) > 1
-    for index, (colour, curve) in enumerate(zip(cycle(SERIES), sources.msd, strict=False)):
+    places = {material_id: place for place, material_id in enumerate(formulas)}
+    curves = sorted(sources.msd, key=lambda curve: places.get(curve.material_id, len(places)))
+    several_temperatures = len({curve.temperature_K for curve in curves}) > 1
+    for index, (colour, curve) in enumerate(zip(cycle(SERIES), curves, strict=False)):
         name = html.escape(f"{formulas.get(curve.material_id, curve.material_id)} ({curve.material_id})")
         if several_temperatures:
             name += f", {curve.temperature_K:g} K"
@@ -214,8 +216,8 @@ def msd(sources: ReportSources) -> Figure | None:
                 line={"color": colour, "width": 2 if not kind else 1.2, "dash": dash},
                 hovertemplate=name + kind + "<br>%{x:.2f} ps: %{y:.3g} Å²<extra></extra>",
             )
-    plot.update_xaxes(type="log")
-    plot.update_yaxes(type="log")
+    plot.update_xaxes(type="log", dtick="D2")
+    plot.update_yaxes(type="log", dtick="D2")
     plot.add_scatter(**_diffusive_guide(sources.msd))
     return Figure(
         name="msd",
@@ -234,11 +236,12 @@ def _canvas(x_title: str, y_title: str) -> go.Figure:
             "template": "none",
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
-            "margin": {"l": 60, "r": 12, "t": 12, "b": 52},
-            "legend": {"orientation": "h", "y": -0.2, "x": 0, "yanchor": "top"},
-            "xaxis": {"title": {"text": x_title}, "automargin": True, "zeroline": False},
-            "yaxis": {"title": {"text": y_title}, "automargin": True, "zeroline": False},
+            "margin": {"l": 60, "r": 12, "t": 12, "b": 44},
+            "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
+            "xaxis": {"title": {"text": x_title, "standoff": 8}, "automargin": True, "zeroline": False},
+            "yaxis": {"title": {"text": y_title, "standoff": 8}, "automargin": True, "zeroline": False},
             "hoverlabel": {"align": "left"},
+            "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": BLUE},
         }
     )
 

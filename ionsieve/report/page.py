@@ -88,6 +88,8 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters |= {
         "number": wording.number,
+        "count": wording.count,
+        "percent": wording.percent,
         "voltage": wording.voltage,
         "formula": wording.formula,
         "json_figure": _figure_json,
@@ -202,8 +204,8 @@ def _metrics(sources: ReportSources) -> list[dict[str, Any]]:
     for protocol, scores in (sources.metrics or {}).get("protocols", {}).items():
         rows = [("all", scores["all"]), *scores["by_ion"].items()]
         if scores["full_extraction"]["count"] not in (0, scores["all"]["count"]):
-            rows.append(("full extraction only", scores["full_extraction"]))
-        rows.append(("ion's mean voltage (baseline)", scores["ion_mean_baseline"]))
+            rows.append(("full extraction", scores["full_extraction"]))
+        rows.append(("baseline: ion's mean", scores["ion_mean_baseline"]))
         blocks.append(
             {"title": PROTOCOLS.get(protocol, protocol), "rows": [_metrics_row(*row) for row in rows]}
         )
@@ -215,7 +217,7 @@ def _metrics_row(name: str, scores: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": name,
         "count": scores["count"],
-        "frameworks": scores.get("n_frameworks", wording.DASH),
+        "frameworks": scores.get("n_frameworks", ""),
         "mae": wording.voltage(scores["mae_V"]),
         "interval": wording.interval(low_V, high_V, wording.voltage),
         "rmse": wording.voltage(scores["rmse_V"]),

@@ -2,6 +2,12 @@
 
 const darkScheme = window.matchMedia("(prefers-color-scheme: dark)");
 
+const plotOptions = {
+  responsive: true,
+  displaylogo: false,
+  modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
+};
+
 /* Text, grid and hover box in the page's own colours; data colours stay. */
 function theme() {
   const style = getComputedStyle(document.documentElement);
@@ -25,9 +31,7 @@ function draw() {
     const { data, layout } = JSON.parse(source.textContent);
     const target = document.getElementById(source.dataset.figure);
     plots.push(target);
-    Plotly.newPlot(target, data, layout, { responsive: true, displaylogo: false }).then(() =>
-      Plotly.relayout(target, theme()),
-    );
+    Plotly.newPlot(target, data, layout, plotOptions).then(() => Plotly.relayout(target, theme()));
   }
   darkScheme.addEventListener("change", () => plots.forEach((target) => Plotly.relayout(target, theme())));
 }

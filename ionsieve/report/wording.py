@@ -17,7 +17,7 @@ FLAG_MEANINGS = {
     "anion_redox": "full extraction needs the anions to be oxidised",
     "hull_unknown": "distance to the convex hull is not known",
     "upper_bound": "too few hops for a value: the conductivity lies below the bound shown (95 %)",
-    "below_min_conductivity": "conductivity below the threshold of the configuration",
+    "low_conductivity": "conductivity below the threshold of the configuration",
     "failed": "a stage failed for this candidate",
     "unstable": "molecular dynamics blew up and was stopped",
     "host_melted": "the host melted, so there is no conductivity of the crystal",
@@ -41,6 +41,16 @@ def number(value: Any, digits: int = 3) -> str:
         return f"{value:.{max(0, digits - 1 - magnitude)}f}"
     mantissa, exponent = f"{value:.{digits - 2}e}".split("e")
     return f"{mantissa}e{int(exponent)}"
+
+
+def count(value: Any) -> str:
+    """A whole number; a dash for what is not known."""
+    return DASH if value is None or pd.isna(value) else f"{int(value)}"
+
+
+def percent(share: Any) -> str:
+    """A share between 0 and 1 in whole percent, without the sign."""
+    return DASH if share is None or pd.isna(share) else f"{100 * float(share):.0f}"
 
 
 def voltage(value: Any) -> str:

@@ -116,7 +116,9 @@ def _metrics() -> dict[str, Any]:
     }
 
 
-def screened_row(material_id: str, formula: str, voltage_V: float, full: float, redox: float, role: str) -> dict:
+def screened_row(
+    material_id: str, formula: str, voltage_V: float, full: float, redox: float, role: str
+) -> dict:
     """A row of the screened table."""
     return {
         "material_id": material_id,
@@ -152,12 +154,16 @@ def _write_screen(results: Path, finalists: tuple, considered: int) -> None:
     chosen = [screened_row(*finalist[:5], finalist[6]) for finalist in finalists]
     candidates = [row for row in chosen if row["role"] == "candidate"]
     rest = [
-        screened_row(f"demo-rest-{index}", f"MgFe{1 + index}O{3 + index}", voltage, full, 0.7 * full, "candidate")
+        screened_row(
+            f"demo-rest-{index}", f"MgFe{1 + index}O{3 + index}", voltage, full, 0.7 * full, "candidate"
+        )
         for index, (voltage, full) in enumerate(
             zip(random.uniform(3.0, 4.4, 14), random.uniform(820, 1400, 14), strict=True)
         )
     ]
-    screened = [*candidates, *rest, *[row for row in chosen if row["role"] == "control"]] if candidates else chosen
+    screened = (
+        [*candidates, *rest, *[row for row in chosen if row["role"] == "control"]] if candidates else chosen
+    )
     tables.write_table(chosen, tables.SCREENED, results / "screen" / "shortlist.parquet")
     tables.write_table(screened, tables.SCREENED, results / "screen" / "screened.parquet")
     passed = sum(row["role"] == "candidate" for row in screened)
@@ -193,6 +199,7 @@ def _write_candidate(
     results: Path, material_id: str, formula: str, status: str, conductivity: float | None, kind: str | None
 ) -> None:
     value = conductivity if kind == "value" else None
+    host_drift = 2.0 if status == "host_melted" else 0.0
     run = {
         "status": status,
         "reason": None if status == "ok" else "host atoms left 31 % of their sites (MSD 9.4 A2)",
@@ -200,7 +207,8 @@ def _write_candidate(
         "temperature_K": TEMPERATURE_K,
         "conductivity_mS_per_cm": value,
         "conductivity_low_mS_per_cm": value and value / 1.6,
-        "conductivity_high_mS_per_cm": conductivity and (conductivity * 1.6 if kind == "value" else conductivity),
+        "conductivity_high_mS_per_cm": conductivity
+        and (conductivity * 1.6 if kind == "value" else conductivity),
         "conductivity_kind": kind,
         "diffusivity_cm2_per_s": value and value * 2.4e-8,
         "n_hops": 0 if value is None else int(value / 4),
@@ -216,7 +224,7 @@ def _write_candidate(
         {
             "time_ps": time,
             "msd_A2": 0.8 * (1 - np.exp(-time / 0.1)) + (value or 0.5) * 0.02 * time,
-            "host_msd_A2": 0.25 * (1 - np.exp(-time / 0.08)) + (2.0 * time if status == "host_melted" else 0.0),
+            "host_msd_A2": 0.25 * (1 - np.exp(-time / 0.08)) + host_drift * time,
         }
         for time in time_ps
     ]

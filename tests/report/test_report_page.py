@@ -1,0 +1,228 @@
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from plotly.offline import get_plotlyjs
+
+sys.path.insert(0, str(Path(__file__).parent))
+from plausible_run import FINALISTS, TEMPERATURE_K, write_run
+
+from ionsieve import tables
+from ionsieve.artifacts import read_json, write_json
+from ionsieve.report.page import build_report
+from ionsieve.report.sources import ReportFiles, ReportSources, load, load_partial
+from ionsieve.report.wording import formula, headline, number
+
+THRESHOLD = 100.0
+
+
+def files_of(results: Path) -> ReportFiles:
+    return ReportFiles(
+        config=results / "config.yaml",
+        catalogue=results / "data/catalogue.json",
+        rejects=results / "data/rejects.csv",
+        out_of_fold=results / "voltage/out_of_fold.parquet",
+        metrics=results / "voltage/metrics.json",
+        funnel=results / "screen/funnel.json",
+        screened=results / "screen/screened.parquet",
+        shortlist=results / "screen/shortlist.parquet",
+        ranked=results / "report/ranked.parquet",
+        transport=sorted(results.glob("transport/*/transport.json")),
+        msd=sorted(results.glob("transport/*/*/msd.parquet")),
+        potentials=sorted(results.glob("potential/*/model.json")),
+        validation=sorted(results.glob("validation/*/validation.json")),
+    )
+
+
+def partial(results: Path) -> ReportSources:
+    return load_partial(results, [TEMPERATURE_K], THRESHOLD, shared_potential=False, validated=True)
+
+
+def own(page: str) -> str:
+    """The page without plotly.js, whose code is not ours."""
+    return page.replace(get_plotlyjs(), "")
+
+
+def figure(page: str, name: str) -> dict:
+    found = re.search(rf'data-figure="figure-{name}">(.*?)</script>', page, re.DOTALL)
+    assert found, f"no figure {name}"
+    return json.loads(found.group(1))
+
+
+@pytest.fixture
+def finished_run(tmp_path) -> Path:
+    write_run(tmp_path / "results")
+    return tmp_path / "results"
+
+
+@pytest.fixture(scope="module")
+def finished_page(tmp_path_factory) -> str:
+    results = tmp_path_factory.mktemp("finished")
+    write_run(results)
+    return own(build_report(load(files_of(results))))
+
+
+def test_page_holds_plotly_once_and_loads_nothing(tmp_path):
+    write_run(tmp_path)
+    page = build_report(load(files_of(tmp_path)))
+    assert page.count(get_plotlyjs()) == 1
+    assert not re.search(r"""(?:src|href|srcset|action)\s*=|url\(|@import""", own(page))
+    assert "default-src 'none'" in own(page)
+
+
+def test_every_shortlisted_material_is_in_the_table(finished_page):
+    for material_id, formula_, *_ in FINALISTS:
+        assert f"{formula(formula_)}<small>{material_id}</small>" in finished_page
+
+
+def test_values_come_with_intervals_and_bounds_are_called_so(finished_page):
+    assert "3.32<small>2.72 to 3.92</small>" in finished_page
+    assert "214<small>134 to 342</small>" in finished_page
+    assert "&lt; 62<small></small>" in finished_page
+
+
+def test_a_failed_candidate_shows_its_status_and_reason(finished_page):
+    assert "host melted" in finished_page
+    assert "host atoms left 31 % of their sites" in finished_page
+
+
+def test_funnel_counts_and_thresholds_are_shown(finished_page):
+    assert "predicted voltage at or below screen.min_voltage_V (3.0)" in finished_page
+    assert "shortlist for molecular dynamics (beside 1 control)" in finished_page
+
+
+def test_headline_tells_the_run_in_numbers(finished_run):
+    sieved, best, model = headline(load(files_of(finished_run)))
+    assert sieved == "Of 163 Mg candidates, 18 passed every threshold and 4 went on to molecular dynamics."
+    assert best.startswith("First is MgMn2O4 (demo-spinel-MgMn2O4), predicted at 3.32 V (2.72 to 3.92)")
+    assert "330 electrodes with CHGNet labels" in model and "0.34 V" in model
+
+
+def test_metrics_stand_by_protocol_and_ion_with_counts(finished_page):
+    assert "By framework: no host of the training set is scored" in finished_page
+    assert "The paper&#39;s random split" in finished_page
+    assert finished_page.count('<th scope="row">Zn</th>') == 2
+    assert "0.30 to 0.37" in finished_page
+
+
+def test_parity_shows_unseen_frameworks_only_and_names_the_labels(finished_page):
+    plot = figure(finished_page, "parity")
+    assert plot["layout"]["xaxis"]["title"]["text"] == "CHGNet voltage (V)"
+    points = {trace["name"]: len(trace["x"]) for trace in plot["data"] if trace.get("mode") == "markers"}
+    assert points["Li (120)"] == 120
+    assert sum(points.values()) == 330
+
+
+def test_bubble_plot_draws_the_configured_thresholds(finished_page):
+    lines = figure(finished_page, "bubble")["layout"]["shapes"]
+    assert (lines[0]["x0"], lines[1]["y0"]) == (3.0, 800.0)
+
+
+def test_voltage_histogram_counts_every_candidate(finished_page):
+    assert sum(sum(bars["y"]) for bars in figure(finished_page, "voltages")["data"]) == 163
+
+
+def test_msd_has_a_curve_of_ions_and_of_host_for_each_material(finished_page):
+    curves = figure(finished_page, "msd")["data"]
+    names = [trace["name"] for trace in curves]
+    assert sum(name.endswith(" host") for name in names) == len(FINALISTS)
+    assert min(min(trace["x"]) for trace in curves) > 0
+
+
+def test_figures_have_a_text_for_who_cannot_see_them(finished_page):
+    assert len(re.findall(r'role="img" aria-label="[^"]{30,}"', finished_page)) == 4
+
+
+def test_same_run_gives_the_same_bytes(finished_run, tmp_path):
+    shutil.copytree(finished_run, tmp_path / "again")
+    assert build_report(load(files_of(finished_run))) == build_report(load(files_of(tmp_path / "again")))
+
+
+def test_markup_in_data_stays_text(tmp_path):
+    evil = "Mg<script>alert(1)</script>"
+    write_run(tmp_path, finalists=(("demo-evil", evil, *FINALISTS[0][2:]),))
+    transport = tmp_path / "transport/demo-evil/transport.json"
+    document = read_json(transport) | {"status": "failed", "reason": "<img src=x onerror=alert(2)>"}
+    write_json(transport, document)
+    page = own(build_report(partial(tmp_path)))
+    assert "<script>alert" not in page and "<img" not in page
+    assert "&lt;script&gt;alert" in page and "&lt;img src=x" in page
+
+
+def test_nothing_passing_still_gives_a_report_that_says_so(tmp_path):
+    write_run(tmp_path, finalists=())
+    page = own(build_report(load(files_of(tmp_path))))
+    assert "No candidate passed the sieve" in page
+    assert "Loosen the thresholds under screen" in page
+    assert "figure-parity" in page and "figure-msd" not in page
+
+
+def test_partial_report_without_any_file_says_what_is_missing(tmp_path):
+    page = own(build_report(partial(tmp_path)))
+    assert "Partial report." in page
+    assert "Missing: the catalogue of electrodes and candidates; the voltage model; the shortlist" in page
+
+
+def test_partial_report_before_md_shows_the_shortlist_unranked(finished_run):
+    shutil.rmtree(finished_run / "transport")
+    shutil.rmtree(finished_run / "potential")
+    sources = partial(finished_run)
+    assert sources.ranked is not None and sources.ranked["rank"].isna().all()
+    page = own(build_report(sources))
+    assert "molecular dynamics of demo-spinel-MgMn2O4" in page
+    assert "no result of molecular dynamics yet" in page
+
+
+def test_partial_report_ranks_what_is_there_and_names_what_is_not(finished_run):
+    shutil.rmtree(finished_run / "transport/demo-cf-MgCr2O4")
+    sources = partial(finished_run)
+    assert sources.missing == ["molecular dynamics of demo-cf-MgCr2O4"]
+    places = sources.ranked.set_index("material_id")["rank"]
+    assert places["demo-spinel-MgMn2O4"] == 1
+    assert pd.isna(places["demo-cf-MgCr2O4"])
+
+
+def test_partial_report_ignores_results_of_withdrawn_candidates(finished_run):
+    shutil.copytree(finished_run / "transport/demo-cf-MgCr2O4", finished_run / "transport/withdrawn")
+    assert "withdrawn" not in partial(finished_run).transport
+
+
+def test_a_run_that_failed_has_no_curve(finished_run):
+    path = finished_run / f"transport/demo-olivine-MgFeSiO4/{TEMPERATURE_K:g}K/msd.parquet"
+    path.write_text("no result: the potential was rejected\n")
+    curves = load(files_of(finished_run)).msd
+    assert "demo-olivine-MgFeSiO4" not in {curve.material_id for curve in curves}
+    assert len(curves) == len(FINALISTS) - 1
+
+
+def test_a_shared_potential_gives_its_error_to_every_candidate(tmp_path):
+    write_run(tmp_path)
+    shutil.rmtree(tmp_path / "potential")
+    write_json(
+        tmp_path / "potential/shared/model.json", {"status": "ok", "metrics": {"force_mae_eV_per_A": 0.062}}
+    )
+    sources = load_partial(tmp_path, [TEMPERATURE_K], THRESHOLD, shared_potential=True, validated=True)
+    assert set(sources.ranked["potential_force_mae_eV_per_A"]) == {0.062}
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0, "0"), (None, "–"), (1234.5, "1234"), (12.345, "12.3"), (0.01234, "0.0123"), (2.4e-8, "2.4e-8")],
+)
+def test_numbers_keep_three_digits(value, shown):
+    assert number(value) == shown
+
+
+def test_formulas_get_subscripts_and_lose_markup():
+    assert formula("Mg(VO2)2") == "Mg(VO<sub>2</sub>)<sub>2</sub>"
+    assert formula("<b>") == "&lt;b&gt;"
+
+
+def test_curves_are_read_with_their_schema(finished_run):
+    curve = load(files_of(finished_run)).msd[0]
+    assert list(curve.table.columns) == tables.MSD.names
+    assert curve.temperature_K == TEMPERATURE_K
