@@ -17,9 +17,7 @@ min_version("9.27")
 
 
 # A folder of one's own brings its config.yaml; without one, the defaults beside this file serve.
-configfile: (
-    "config.yaml" if Path("config.yaml").exists() else workflow.basedir + "/config.yaml"
-)
+configfile: "config.yaml" if Path("config.yaml").exists() else f"{workflow.basedir}/config.yaml"
 
 
 # Mistakes in the configuration cost a second, not a night.
@@ -37,6 +35,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, [workflow.basedir, os.environ.get("PYTHONPATH")])
 )
 
+
 # Safe as folder names: ionsieve.data.files.safe_id makes every id so.
 wildcard_constraints:
     material_id=r"[A-Za-z0-9_-][A-Za-z0-9._-]*",
@@ -46,7 +45,6 @@ wildcard_constraints:
 
 localrules:
     all,
-    screening,
     resolved_config,
 
 

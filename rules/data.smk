@@ -33,12 +33,12 @@ def candidate_buckets(wildcards):
 rule resolved_config:
     output:
         "results/config.yaml",
-    params:
-        resolved=configuration.to_yaml(config_model),
     log:
         "results/logs/resolved_config.log",
     conda:
         "../envs/ionsieve.yaml"
+    params:
+        resolved=configuration.to_yaml(config_model),
     message:
         "Saving the resolved configuration"
     script:
@@ -53,19 +53,19 @@ rule ingest_demo:
         electrodes="results/data/raw/demo/electrodes.parquet",
         candidates="results/data/raw/demo/candidates.parquet",
         rejects="results/data/raw/demo/rejects.parquet",
-    params:
-        working_ion=config_model.working_ion,
-        algorithm=algorithms.DATA,
     log:
         "results/logs/ingest_demo.log",
     benchmark:
         "results/benchmarks/ingest_demo.tsv"
+    conda:
+        "../envs/ionsieve.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=5,
-    conda:
-        "../envs/ionsieve.yaml"
+    params:
+        working_ion=config_model.working_ion,
+        algorithm=algorithms.DATA,
     message:
         "Reading the data set that ships with IonSieve"
     script:
@@ -80,21 +80,21 @@ rule ingest_files:
         electrodes="results/data/raw/files/electrodes.parquet",
         candidates="results/data/raw/files/candidates.parquet",
         rejects="results/data/raw/files/rejects.parquet",
+    log:
+        "results/logs/ingest_files.log",
+    benchmark:
+        "results/benchmarks/ingest_files.tsv"
+    conda:
+        "../envs/ionsieve.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=120,
     params:
         working_ion=config_model.working_ion,
         label_kind=config_model.data.files.electrode_label_kind,
         licence=config_model.data.files.licence,
         algorithm=algorithms.DATA,
-    log:
-        "results/logs/ingest_files.log",
-    benchmark:
-        "results/benchmarks/ingest_files.tsv"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=120,
-    conda:
-        "../envs/ionsieve.yaml"
     message:
         "Reading electrodes and structures from files"
     script:
@@ -113,6 +113,16 @@ checkpoint catalogue:
     output:
         summary="results/data/catalogue.json",
         rejects="results/data/rejects.csv",
+    log:
+        "results/logs/catalogue.log",
+    benchmark:
+        "results/benchmarks/catalogue.tsv"
+    conda:
+        "../envs/ionsieve.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=120,
     params:
         sources=config_model.data.sources,
         working_ion=config_model.working_ion,
@@ -120,16 +130,6 @@ checkpoint catalogue:
         max_energy_above_hull_eV_per_atom=config_model.data.max_energy_above_hull_eV_per_atom,
         max_sites=config_model.data.max_sites,
         algorithm=algorithms.DATA,
-    log:
-        "results/logs/catalogue.log",
-    benchmark:
-        "results/benchmarks/catalogue.tsv"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=120,
-    conda:
-        "../envs/ionsieve.yaml"
     message:
         "Merging sources into one catalogue"
     script:

@@ -7,12 +7,24 @@ import pyarrow.parquet
 checkpoint shortlist:
     input:
         candidates=candidate_buckets,
-        predictions=expand("results/voltage/predictions/{bucket}.parquet", bucket=BUCKETS),
+        predictions=expand(
+            "results/voltage/predictions/{bucket}.parquet", bucket=BUCKETS
+        ),
         catalogue="results/data/catalogue.json",
     output:
         shortlist="results/screen/shortlist.parquet",
         screened="results/screen/screened.parquet",
         funnel="results/screen/funnel.json",
+    log:
+        "results/logs/shortlist.log",
+    benchmark:
+        "results/benchmarks/shortlist.tsv"
+    conda:
+        "../envs/ionsieve.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
     params:
         working_ion=config_model.working_ion,
         min_voltage_V=config_model.screen.min_voltage_V,
@@ -25,16 +37,6 @@ checkpoint shortlist:
         max_candidates=config_model.screen.max_candidates,
         controls=config_model.screen.controls,
         algorithm=algorithms.SCREEN,
-    log:
-        "results/logs/shortlist.log",
-    benchmark:
-        "results/benchmarks/shortlist.tsv"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=60,
-    conda:
-        "../envs/ionsieve.yaml"
     message:
         "Sieving candidates"
     script:
@@ -44,7 +46,9 @@ checkpoint shortlist:
 def shortlisted_ids(wildcards):
     """Ids of the shortlist and the controls, read from the table: never by globbing."""
     table = checkpoints.shortlist.get().output.shortlist
-    return pyarrow.parquet.read_table(table, columns=["material_id"])["material_id"].to_pylist()
+    return pyarrow.parquet.read_table(table, columns=["material_id"])[
+        "material_id"
+    ].to_pylist()
 
 
 def candidate_structure(wildcards):
@@ -73,7 +77,11 @@ def shortlist_msd(wildcards):
 def shortlist_potentials(wildcards):
     """Results of the potentials that drove MD of the shortlist."""
     if config_model.potential.mode == "shared":
-        return ["results/potential/shared/model.json"] if shortlisted_ids(wildcards) else []
+        return (
+            ["results/potential/shared/model.json"]
+            if shortlisted_ids(wildcards)
+            else []
+        )
     return expand(
         "results/potential/{material_id}/model.json",
         material_id=shortlisted_ids(wildcards),

@@ -2,12 +2,12 @@
 
 
 rule retry_failed:
-    params:
-        algorithm=algorithms.TRANSPORT,
     log:
         "results/logs/retry_failed.log",
     conda:
         "../envs/ionsieve.yaml"
+    params:
+        algorithm=algorithms.TRANSPORT,
     message:
         "Clearing results of failed candidates; run the workflow again to retry them"
     script:
