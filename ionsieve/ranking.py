@@ -6,14 +6,16 @@ in Wh/L: the energy density to be expected of a material that may turn out unusa
 factors are the shortlist's ``screen_score``.
 
 P(conductivity passes)
-    The conductivity is read as log-normal: its 95 % interval is symmetric in the logarithm. Of a value
-    without an interval only the side of the threshold counts. An upper bound below the threshold
-    leaves BOUND_MISSED (the bound holds at 95 %); one above it says nothing, which is one half.
+    The conductivity is read as log-normal. Its width joins the 95 % interval, which is symmetric in the
+    logarithm and knows the statistics of one run only, with a factor POTENTIAL_FACTOR for the potential.
+    Without the second, a value just below the threshold would score less than a bound far below it. An
+    upper bound is the 95 % end of such a distribution: at most 5 % where it lies below the threshold;
+    one above it says nothing, which is one half.
 
 w(300 K)
-    At 1200 K most solids conduct; a battery works at 300 K. Where several temperatures were run, the
-    extrapolated conductivity s enters as s / (s + USEFUL_300K), one half at USEFUL_300K; without a fit
-    it is one half, not knowing. With a single temperature nothing was asked and the factor is one.
+    At 1200 K most solids conduct; a battery works at 300 K. Where enough temperatures for a barrier were
+    run, the extrapolated conductivity s enters as s / (s + USEFUL_300K_MS_PER_CM); without a fit it is one
+    half, not knowing. With fewer temperatures nothing was asked and the factor is one.
 
 Whoever has no conductivity (melted, diffusing host, unstable, failed, rejected potential, not run) has
 no score and no rank; controls are references and have none either.
@@ -30,12 +32,15 @@ from scipy.stats import norm
 from ionsieve import tables
 from ionsieve.artifacts import write_text
 from ionsieve.outcome import OK
+from ionsieve.transport.arrhenius import MIN_TEMPERATURES
 
 MISSING = "missing"
-BOUND_MISSED = 0.05
 UNKNOWN = 0.5
+# One standard deviation between potentials: 0.07 eV of barrier, common for learned ones, at 1200 K.
+POTENTIAL_FACTOR = 2.0
 USEFUL_300K_MS_PER_CM = 0.01  # D = 4e-11 cm2/s for 1e22 Mg/cm3: minutes across a micrometre
 TWO_SIDED_95 = float(norm.ppf(0.975))
+ONE_SIDED_95 = float(norm.ppf(0.95))
 
 _TRANSPORT_COLUMNS = (
     "temperature_K",
@@ -90,24 +95,28 @@ def conductivity_pass_probability(
 ) -> float | None:
     """P(conductivity at or above the threshold); None where there is neither value nor bound."""
     kind = transport.get("conductivity_kind")
-    high = transport.get("conductivity_high_mS_per_cm")
-    if min_conductivity_mS_per_cm <= 0:
-        return None if kind is None else 1.0
-    if kind == "upper_bound":
-        return BOUND_MISSED if high is not None and high < min_conductivity_mS_per_cm else UNKNOWN
     value = transport.get("conductivity_mS_per_cm")
-    if kind is None or value is None:
+    low, high = (transport.get(f"conductivity_{end}_mS_per_cm") for end in ("low", "high"))
+    if kind is None:
         return None
-    low = transport.get("conductivity_low_mS_per_cm")
-    if value <= 0 or low is None or high is None or low <= 0 or high <= low:
-        return float(value >= min_conductivity_mS_per_cm)
-    sigma = math.log(high / low) / (2 * TWO_SIDED_95)
-    return float(norm.cdf(math.log(value / min_conductivity_mS_per_cm) / sigma))
+    if min_conductivity_mS_per_cm <= 0:
+        return 1.0
+    potential_width = math.log(POTENTIAL_FACTOR)
+    if kind == "upper_bound":
+        if high is None or high >= min_conductivity_mS_per_cm:
+            return UNKNOWN
+        distance = math.log(min_conductivity_mS_per_cm / high) / potential_width if high > 0 else math.inf
+        return float(norm.sf(ONE_SIDED_95 + distance))
+    if value is None or value <= 0:
+        return None
+    statistical_width = math.log(high / low) / (2 * TWO_SIDED_95) if low and high else 0.0
+    distance = math.log(value / min_conductivity_mS_per_cm) / math.hypot(statistical_width, potential_width)
+    return float(norm.cdf(distance))
 
 
 def room_temperature_weight(transport: Mapping[str, Any]) -> float:
     """Factor between 0 and 1 for the conductivity at 300 K; see the module's notes."""
-    if len(transport.get("temperatures") or []) < 2:
+    if len(transport.get("temperatures") or []) < MIN_TEMPERATURES:
         return 1.0
     conductivity = transport.get("conductivity_300K_mS_per_cm")
     if conductivity is None:

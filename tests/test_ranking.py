@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from ionsieve import tables
-from ionsieve.ranking import BOUND_MISSED, rank, room_temperature_weight, write_csv
 from ionsieve.ranking import conductivity_pass_probability as pass_probability
+from ionsieve.ranking import rank, room_temperature_weight, write_csv
 
 THRESHOLD = 100.0
 
@@ -77,9 +77,17 @@ def test_a_conductivity_on_the_threshold_passes_with_one_half():
     assert pass_probability(measured(THRESHOLD), THRESHOLD) == pytest.approx(0.5)
 
 
-def test_a_95_percent_interval_that_ends_on_the_threshold_passes_with_97_5_percent():
-    assert pass_probability(measured(2 * THRESHOLD, factor=2.0), THRESHOLD) == pytest.approx(0.975)
-    assert pass_probability(measured(THRESHOLD / 2, factor=2.0), THRESHOLD) == pytest.approx(0.025)
+def test_without_an_interval_the_potential_alone_is_uncertain_by_a_factor_of_two():
+    alone = {"conductivity_low_mS_per_cm": None, "conductivity_high_mS_per_cm": None}
+    one_standard_deviation = 0.8413447
+    assert pass_probability(measured(200.0) | alone, THRESHOLD) == pytest.approx(one_standard_deviation)
+    assert pass_probability(measured(50.0) | alone, THRESHOLD) == pytest.approx(1 - one_standard_deviation)
+
+
+def test_statistics_and_potential_add_as_independent_errors():
+    # A 95 % interval of 2 ** 1.96 is a standard deviation of ln 2, as wide as the potential's.
+    value = THRESHOLD * math.exp(math.sqrt(2) * math.log(2))
+    assert pass_probability(measured(value, factor=2**1.959964), THRESHOLD) == pytest.approx(0.8413447)
 
 
 def test_a_wider_interval_is_less_certain_on_both_sides():
@@ -88,23 +96,24 @@ def test_a_wider_interval_is_less_certain_on_both_sides():
     assert above[0] > above[1] > 0.5 > below[1] > below[0]
 
 
-def test_a_bound_below_the_threshold_leaves_little_and_one_above_says_nothing():
-    assert pass_probability(bounded(20.0), THRESHOLD) == BOUND_MISSED
+def test_a_bound_at_the_threshold_leaves_5_percent_and_one_above_says_nothing():
+    assert pass_probability(bounded(THRESHOLD * 0.999999), THRESHOLD) == pytest.approx(0.05, rel=1e-3)
+    assert pass_probability(bounded(THRESHOLD), THRESHOLD) == 0.5
     assert pass_probability(bounded(400.0), THRESHOLD) == 0.5
 
 
-def test_a_value_without_interval_counts_by_its_side_alone():
-    alone = {"conductivity_low_mS_per_cm": None, "conductivity_high_mS_per_cm": None}
-    assert pass_probability(measured(101.0) | alone, THRESHOLD) == 1.0
-    assert pass_probability(measured(99.0) | alone, THRESHOLD) == 0.0
+def test_a_bound_passes_less_often_than_the_same_value_and_less_the_lower_it_is():
+    assert pass_probability(bounded(60.0), THRESHOLD) < pass_probability(measured(60.0), THRESHOLD)
+    assert pass_probability(bounded(5.0), THRESHOLD) < pass_probability(bounded(60.0), THRESHOLD)
 
 
 def test_without_a_threshold_every_known_conductivity_passes():
     assert pass_probability(bounded(1e-3), 0.0) == 1.0
 
 
-def test_room_temperature_counts_only_where_several_temperatures_were_run():
+def test_room_temperature_counts_only_where_a_barrier_could_be_fitted():
     several = {"temperatures": [800.0, 1000.0, 1200.0]}
+    assert room_temperature_weight(measured(500.0) | {"temperatures": [800.0, 1200.0]}) == 1.0
     assert room_temperature_weight(measured(500.0)) == 1.0
     assert room_temperature_weight(measured(500.0) | several) == 0.5
     assert room_temperature_weight(measured(500.0, conductivity_300K_mS_per_cm=0.01) | several) == 0.5
@@ -119,7 +128,8 @@ def test_score_is_the_product_and_orders_the_ranking():
     )
     assert list(table["material_id"]) == ["fast_and_dense", "fast", "slow"]
     assert list(table["rank"]) == [1, 2, 3]
-    assert table["score"][1] == pytest.approx(1000.0 * 0.975)
+    passes = pass_probability(measured(200.0), THRESHOLD)
+    assert table["score"][1] == pytest.approx(1000.0 * passes)
 
 
 def test_equal_scores_are_ordered_by_id():
@@ -191,7 +201,7 @@ def test_an_empty_shortlist_gives_an_empty_table_with_all_columns(tmp_path):
 
 
 def test_csv_has_the_same_bytes_whatever_the_order_and_the_last_bit(tmp_path):
-    rows = [shortlisted("a"), shortlisted("b", 900.0)]
+    rows = [shortlisted("a"), shortlisted("b", 500.0)]
     transport = {"a": measured(200.0), "b": measured(300.0)}
     write_csv(ranked(rows, transport), tmp_path / "one.csv")
     rows[0]["voltage_V"] = math.nextafter(rows[0]["voltage_V"], 10.0)
