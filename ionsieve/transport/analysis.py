@@ -14,7 +14,7 @@ from ionsieve.outcome import OK
 from ionsieve.transport.arrhenius import MIN_TEMPERATURES, ROOM_TEMPERATURE_K, Estimate, fit_arrhenius
 from ionsieve.transport.conductivity import conductivity_mS_per_cm
 from ionsieve.transport.diffusivity import Diffusivity, diffusivity, ion_diffusivities_A2_per_ps
-from ionsieve.transport.hops import count_hops
+from ionsieve.transport.hops import ION_HOP_FRACTION, count_hops
 from ionsieve.transport.host import HostState, host_state
 from ionsieve.transport.msd import mean_squared_displacement_A2, without_drift
 from ionsieve.transport.trajectory import Trajectory
@@ -93,7 +93,7 @@ def displacements(trajectory: Trajectory, working_ion: str, hop_distance_A: floa
         ion_msd_A2=mean_squared_displacement_A2(positions_A[:, ions]),
         host_msd_A2=mean_squared_displacement_A2(positions_A[:, ~ions]),
         frame_interval_ps=interval_ps,
-        hops=count_hops(positions_A[:, ions], interval_ps, hop_distance_A),
+        hops=count_hops(positions_A[:, ions], interval_ps, ION_HOP_FRACTION * hop_distance_A),
         host=host_state(trajectory, positions_A, working_ion),
     )
 

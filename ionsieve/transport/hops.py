@@ -9,12 +9,13 @@ averaging time is no hop.
 import numpy as np
 
 AVERAGING_TIME_PS = 0.2
-# Half the way to the next site.
-HOP_FRACTION = 0.5
+# How far towards the next ion site an ion must get. Less than half, since intermediate sites often lie
+# exactly halfway (the octahedra between the tetrahedra of a spinel) and ions rest there.
+ION_HOP_FRACTION = 0.4
 
 
 def count_hops(
-    positions_A: np.ndarray, frame_interval_ps: float, site_distance_A: np.ndarray | float
+    positions_A: np.ndarray, frame_interval_ps: float, threshold_A: np.ndarray | float
 ) -> np.ndarray:
     """Number of hops of each atom.
 
@@ -22,21 +23,16 @@ def count_hops(
     ----------
     positions_A : unwrapped positions without drift, shape (F, N, 3).
     frame_interval_ps : time between frames.
-    site_distance_A : distance to the nearest site of the atom's kind; one number or shape (N,).
+    threshold_A : how far an atom must get; one number or shape (N,).
 
     Returns
     -------
     Integers of shape (N,).
     """
     averaged, width = _running_mean(positions_A, frame_interval_ps)
-    thresholds_A = np.broadcast_to(HOP_FRACTION * np.asarray(site_distance_A), positions_A.shape[1:2])
-    return np.array(
-        [
-            _hops_of_one(averaged[:, atom], width, threshold_A)
-            for atom, threshold_A in enumerate(thresholds_A)
-        ],
-        dtype=int,
-    )
+    thresholds_A = np.broadcast_to(threshold_A, positions_A.shape[1:2])
+    hops = [_hops_of_one(averaged[:, atom], width, limit_A) for atom, limit_A in enumerate(thresholds_A)]
+    return np.array(hops, dtype=int)
 
 
 def _running_mean(positions_A: np.ndarray, frame_interval_ps: float) -> tuple[np.ndarray, int]:

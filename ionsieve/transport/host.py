@@ -1,7 +1,7 @@
 """Whether the host held: its atoms stay on their sites, or it diffuses, or it has melted.
 
-A host atom is mobile when it hopped (:mod:`ionsieve.transport.hops`) to another site of its own kind
-or beyond half the way there. A few may; when more than ``MAX_MOBILE_FRACTION`` do, the host diffuses,
+A host atom is mobile when it hopped (:mod:`ionsieve.transport.hops`) half the way to another site of
+its own kind or further. A few may; when more than ``MAX_MOBILE_FRACTION`` do, the host diffuses,
 and if moreover fewer than ``MIN_SITES_KEPT`` of the crystal's host sites still hold an atom of their
 element, its order is gone: it has melted. Site occupation tells the two apart where an MSD cannot,
 since atoms that swap sites leave the crystal as it was.
@@ -19,6 +19,8 @@ from ionsieve.transport.hops import AVERAGING_TIME_PS, count_hops
 from ionsieve.transport.supercell import nearest_site_distance_A
 from ionsieve.transport.trajectory import Trajectory
 
+# Half the way to the next site of its kind: vibration and a relaxing host stay below.
+HOST_HOP_FRACTION = 0.5
 MAX_MOBILE_FRACTION = 0.1
 MIN_SITES_KEPT = 0.5
 # A site is kept by an atom within this share of the distance to the next site of its kind. In a liquid
@@ -75,7 +77,7 @@ def host_state(trajectory: Trajectory, positions_A: np.ndarray, working_ion: str
     spacing_A = np.zeros(len(trajectory.numbers))
     for number in elements:
         spacing_A[trajectory.numbers == number] = nearest_site_distance_A(crystal, {int(number)})
-    hops = count_hops(positions_A[:, host], trajectory.frame_interval_ps, spacing_A[host])
+    hops = count_hops(positions_A[:, host], trajectory.frame_interval_ps, HOST_HOP_FRACTION * spacing_A[host])
     mobile = host[hops > 0]
     vibration_A2 = ((positions_A[:, host] - positions_A[:, host].mean(axis=0)) ** 2).sum(axis=2).mean()
     host_numbers = {int(number) for number in elements}

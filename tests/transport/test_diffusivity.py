@@ -8,10 +8,11 @@ import pytest
 from ionsieve.ions import ion_charge
 from ionsieve.transport.conductivity import conductivity_mS_per_cm
 from ionsieve.transport.diffusivity import Diffusivity, diffusivity, hop_bound_A2_per_ps
-from ionsieve.transport.hops import count_hops
+from ionsieve.transport.hops import ION_HOP_FRACTION, count_hops
 from ionsieve.transport.msd import mean_squared_displacement_A2
 
 JUMP_A = 3.0
+THRESHOLD_A = ION_HOP_FRACTION * JUMP_A
 INTERVAL_PS = 0.02
 RATTLING_A = 0.25
 DIRECTIONS = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]])
@@ -53,7 +54,7 @@ def lattice_gas(rng: np.random.Generator, size: int, n_frames: int, attempts_per
 
 
 def measured(positions_A: np.ndarray) -> Diffusivity:
-    hops = count_hops(positions_A, INTERVAL_PS, JUMP_A)
+    hops = count_hops(positions_A, INTERVAL_PS, THRESHOLD_A)
     return diffusivity(mean_squared_displacement_A2(positions_A), INTERVAL_PS, hops, JUMP_A)
 
 
@@ -106,7 +107,7 @@ def test_coverage_of_a_lattice_gas_with_a_fifth_of_its_sites_empty(attempts_per_
 
 def test_rattling_alone_is_no_hop():
     positions_A = np.random.default_rng(0).normal(0, 0.4, size=(500, 20, 3))
-    assert count_hops(positions_A, INTERVAL_PS, JUMP_A).sum() == 0
+    assert count_hops(positions_A, INTERVAL_PS, THRESHOLD_A).sum() == 0
 
 
 def test_hops_are_counted_one_by_one():
@@ -115,19 +116,19 @@ def test_hops_are_counted_one_by_one():
     path_A[200:, 0, 1] += JUMP_A  # on,
     path_A[300:, 0, 1] -= JUMP_A  # and back
     path_A += np.random.default_rng(0).normal(0, RATTLING_A, path_A.shape)
-    assert count_hops(path_A, INTERVAL_PS, JUMP_A).tolist() == [3, 0]
+    assert count_hops(path_A, INTERVAL_PS, THRESHOLD_A).tolist() == [3, 0]
 
 
 def test_an_excursion_that_comes_back_at_once_is_no_hop():
     path_A = np.zeros((400, 1, 3))
     path_A[200:206, 0, 0] = JUMP_A  # 0.12 ps
-    assert count_hops(path_A, INTERVAL_PS, JUMP_A).sum() == 0
+    assert count_hops(path_A, INTERVAL_PS, THRESHOLD_A).sum() == 0
 
 
 def test_counted_hops_of_jumping_ions_match_their_rate():
     positions_A = jumping_ions(np.random.default_rng(3), 200, 500, 0.15)
     expected = 200 * 500 * INTERVAL_PS * 6 * 0.15 / JUMP_A**2  # 200
-    assert count_hops(positions_A, INTERVAL_PS, JUMP_A).sum() == pytest.approx(expected, rel=0.15)
+    assert count_hops(positions_A, INTERVAL_PS, THRESHOLD_A).sum() == pytest.approx(expected, rel=0.15)
 
 
 def test_without_hops_the_bound_is_three_hop_lengths_squared_over_six_n_t():
@@ -159,7 +160,7 @@ def test_ions_that_hop_to_and_fro_get_no_value():
     positions_A = np.zeros((160, 10, 3))  # either of two sites, for 0.4 ps each time
     positions_A[..., 0] = JUMP_A * np.repeat(rng.integers(0, 2, size=(8, 10)), 20, axis=0)
     positions_A += rng.normal(0, RATTLING_A, positions_A.shape)
-    assert count_hops(positions_A, INTERVAL_PS, JUMP_A).sum() > 10
+    assert count_hops(positions_A, INTERVAL_PS, THRESHOLD_A).sum() > 10
     result = measured(positions_A)
     assert result.kind == "upper_bound"
 
