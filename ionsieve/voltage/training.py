@@ -68,7 +68,7 @@ def train_member(
         )
     order = np.random.default_rng(seed)
     batcher = GraphBatcher(graphs)
-    # Batch norm needs two rows, so that the last batch of an epoch may join the one before it.
+    # Batches of nearly equal size: a small last one would upset batch norm.
     steps_per_epoch = max(1, round(len(rows) / schedule.batch_size))
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
