@@ -17,6 +17,7 @@ import spglib
 from ase import Atoms
 from ase.calculators.calculator import Calculator
 from ase.data import atomic_numbers
+from ase.neighborlist import neighbor_list
 from tqdm import tqdm
 
 from ionsieve.artifacts import write_json, write_text
@@ -72,7 +73,7 @@ def raw_record(decoration: Decoration, calculator: Calculator) -> dict[str, Any]
 
 def shard_of(shard: int, shards: int) -> list[Decoration]:
     """Every ``shards``-th decoration, beginning with number ``shard`` (from 0)."""
-    return decorations()[shard::shards]
+    return list(decorations()[shard::shards])
 
 
 def write_shard(decorated: Sequence[Decoration], calculator: Calculator, path: Path | str) -> None:
@@ -264,11 +265,7 @@ def _provenance(judged: Sequence[Mapping[str, Any]], metals_eV: Mapping[str, flo
 
 def nearest_neighbours_A(atoms: Atoms) -> np.ndarray:
     """Distance of each atom to its nearest neighbour, images included, shape (atoms,), in angstrom."""
-    from vesin import NeighborList
-
-    first, distances = NeighborList(cutoff=2 * NEAREST_NEIGHBOUR_A[1], full_list=True).compute(
-        points=atoms.positions, box=atoms.cell.array, periodic=True, quantities="id"
-    )
+    first, distances = neighbor_list("id", atoms, 2 * NEAREST_NEIGHBOUR_A[1])
     nearest = np.full(len(atoms), np.inf)
     np.minimum.at(nearest, first, distances)
     return nearest

@@ -7,6 +7,7 @@ held out from them: other pairs of metals, other oxoanions, other clusters.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 from itertools import combinations
 
 import numpy as np
@@ -51,7 +52,7 @@ class Decoration:
         assert isinstance(ion, str)
         return ion
 
-    @property
+    @cached_property
     def composition(self) -> Composition:
         """Composition of the discharged primitive cell."""
         return Composition(build(PROTOTYPES[self.prototype], self.elements).get_chemical_formula())
@@ -222,11 +223,12 @@ def _candidates() -> Iterator[Decoration]:
     yield Decoration("candidate", "rutile", {"A": "Mg", "X": "F"})
 
 
-def decorations() -> list[Decoration]:
+@cache
+def decorations() -> tuple[Decoration, ...]:
     """All records of the demo set, in an order that is shuffled once and for all.
 
     Any beginning of the list is a fair sample of it, so shards take about the same time.
     """
     listed = [*_electrodes(), *_candidates()]
     order = np.random.default_rng(20170).permutation(len(listed))
-    return [listed[index] for index in order]
+    return tuple(listed[index] for index in order)

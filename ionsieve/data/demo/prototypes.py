@@ -11,6 +11,7 @@ All cells built here are primitive.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from ase import Atoms
@@ -35,7 +36,7 @@ class Site:
     position: tuple[float, float, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prototype:
     """A host with its working ion, as crystallographic facts.
 
@@ -263,22 +264,11 @@ def build(prototype: Prototype, elements: Mapping[str, str | tuple[str, str]]) -
         raise ValueError(
             f"{prototype.name} has the roles {sorted(prototype.reference)}, got {sorted(elements)}"
         )
-    roles = list(prototype.reference)
-    # A placeholder element for each role carries it through the symmetry operations.
-    atoms = crystal(
-        symbols=[roles.index(site.role) + 1 for site in prototype.sites],
-        basis=[site.position for site in prototype.sites],
-        spacegroup=prototype.space_group,
-        setting=prototype.setting,
-        cellpar=prototype.cell,
-        primitive_cell=True,
-    )
-    placeholders = atoms.numbers.copy()
+    atoms, roles = _primitive_cell(prototype)
     symbols = np.empty(len(atoms), dtype="<U2")
-    for index, role in enumerate(roles):
-        chosen = elements[role]
+    for role, chosen in elements.items():
         alternating = (chosen,) if isinstance(chosen, str) else chosen
-        sites = np.flatnonzero(placeholders == index + 1)
+        sites = np.flatnonzero(roles == role)
         symbols[sites] = np.resize(np.asarray(alternating), sites.size)
     scale = _size_A(elements) / _size_A(prototype.reference)
     return Atoms(
@@ -287,6 +277,22 @@ def build(prototype: Prototype, elements: Mapping[str, str | tuple[str, str]]) -
         scaled_positions=atoms.get_scaled_positions(),
         pbc=True,
     )
+
+
+@cache
+def _primitive_cell(prototype: Prototype) -> tuple[Atoms, np.ndarray]:
+    """The primitive cell of the reference compound, and the role of each of its sites, shape (sites,)."""
+    # A placeholder element for each role carries it through the symmetry operations.
+    roles = list(prototype.reference)
+    atoms = crystal(
+        symbols=[roles.index(site.role) + 1 for site in prototype.sites],
+        basis=[site.position for site in prototype.sites],
+        spacegroup=prototype.space_group,
+        setting=prototype.setting,
+        cellpar=prototype.cell,
+        primitive_cell=True,
+    )
+    return atoms, np.asarray(roles)[atoms.numbers - 1]
 
 
 def _size_A(elements: Mapping[str, str | tuple[str, str]]) -> float:
