@@ -1,4 +1,9 @@
-"""What stops a simulation that has left physics: temperature, volume, distances, numbers."""
+"""What stops a simulation that has left physics: temperature, volume, distances, numbers.
+
+A step ends with a kick of the momenta, so a force that is huge or not a number shows in the kinetic
+temperature before it has moved an atom: checked at every step, positions never leave the range in which
+a potential can still build its neighbour list.
+"""
 
 from dataclasses import dataclass
 
