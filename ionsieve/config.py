@@ -159,6 +159,9 @@ class PotentialConfig(_Section):
     teacher_frames: int = Field(
         default=60, ge=10, description="Frames that the teacher labels, for each candidate."
     )
+    teacher_temperature_K: Annotated[float, Field(gt=0, le=5000)] = Field(
+        default=1200.0, description="Of the teacher's hot frames; no MD may be hotter."
+    )
     max_force_mae_eV_per_A: Positive = Field(
         default=0.3, description="Gate: with a larger error on held-out trajectories no MD is run."
     )
@@ -272,6 +275,16 @@ class Config(_Section):
         if symbol not in WORKING_IONS:
             raise ValueError(f"{symbol!r} is not a working ion; choose one of {', '.join(WORKING_IONS)}")
         return symbol
+
+    @model_validator(mode="after")
+    def _potential_knows_the_hottest_run(self) -> "Config":
+        hottest_K, taught_K = max(self.transport.temperatures_K), self.potential.teacher_temperature_K
+        if self.potential.mode == "teacher" and hottest_K > taught_K:
+            raise ValueError(
+                f"transport.temperatures_K reaches {hottest_K:g} K, but the teacher's frames only "
+                f"{taught_K:g} K: raise potential.teacher_temperature_K"
+            )
+        return self
 
 
 def load(values: Mapping[str, Any]) -> Config:

@@ -48,7 +48,7 @@ class Thresholds:
 
 @dataclass
 class Funnel:
-    """What each step let through, in order, and the voltages of all that came in."""
+    """What each step let through, in order (controls apart), and the voltages of all that came in."""
 
     removed: Counter[str] = field(default_factory=Counter)
     considered: int = 0
@@ -81,11 +81,11 @@ def screen(
         merged = candidates.merge(predictions, on="material_id", how="left", validate="one_to_one")
         for row in merged.to_dict("records"):
             properties = describe({str(key): value for key, value in row.items()}, working_ion, thresholds)
-            funnel.considered += 1
             funnel.voltage_histogram[row["source"]][_histogram_bin(row["voltage_V"])] += 1
             if row["material_id"] in controls:
                 references.append({**properties, "role": "control"})
                 continue
+            funnel.considered += 1
             step = _first_step_failed(properties, thresholds)
             if step is None:
                 survivors.append({**properties, "role": "candidate"})

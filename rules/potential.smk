@@ -43,7 +43,7 @@ rule teacher_frames:
         algorithm=algorithms.POTENTIAL,
         working_ion=config_model.working_ion,
         vacancy_fraction=config_model.transport.vacancy_fraction,
-        temperature_K=max(config_model.transport.temperatures_K),
+        temperature_K=config_model.potential.teacher_temperature_K,
         n_frames=config_model.potential.teacher_frames,
         seed=config_model.seed,
     message:

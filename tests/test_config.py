@@ -79,6 +79,11 @@ def test_run_too_short_for_its_frames_is_refused():
     assert "fewer than 20 frames" in _message({"transport": {"nvt_ps": 0.1, "frame_interval_fs": 50.0}})
 
 
+def test_md_hotter_than_the_frames_its_potential_learnt_from_is_refused():
+    message = _message({"transport": {"temperatures_K": [300.0, 1800.0]}})
+    assert "1800 K" in message and "potential.teacher_temperature_K" in message
+
+
 def test_resolved_configuration_reads_back_as_itself():
     model = config.load({"working_ion": "Na", "screen": {"min_voltage_V": 2.5}})
     assert config.load(yaml.safe_load(config.to_yaml(model))) == model
