@@ -150,11 +150,14 @@ class PotentialConfig(_Section):
         default="small",
         description="NequIP size: `paper` literally, `paper_1o` with odd vectors, `small` for a laptop.",
     )
-    epochs: int = Field(default=30, ge=1, description="Passes over the training frames (paper: 38).")
-    batch_size: int = Field(default=5, ge=1, description="Frames per optimiser step (paper: 32).")
-    learning_rate: Positive = Field(default=1e-2, description="Learning rate of Adam (paper: 2e-3).")
+    epochs: int = Field(default=25, ge=1, description="Passes over the training frames (paper: 38).")
+    batch_size: int = Field(default=1, ge=1, description="Frames per optimiser step (paper: 32).")
+    learning_rate: Positive = Field(
+        default=2e-2, description="Of Adam at the start, decaying to zero (paper: 2e-3)."
+    )
     zbl: bool = Field(
-        default=True, description="Add the ZBL repulsion, which keeps weak models from collapsing."
+        default=True,
+        description="Add the ZBL core repulsion where atoms overlap, which keeps weak models from collapsing.",
     )
     teacher_frames: int = Field(
         default=60, ge=10, description="Frames that the teacher labels, for each candidate."
