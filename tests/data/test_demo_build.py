@@ -147,8 +147,8 @@ def test_shards_that_lack_a_record_are_refused(tmp_path, lithium_cobalt_oxide):
         build.read_shards([tmp_path / "0.jsonl"])
 
 
-def _energies(discharged_eV, charged_eV, reason=None):
-    row = {"record_id": LITHIUM_COBALT_OXIDE, "reason": reason, "n_atoms": 4, "n_ions": 1}
+def _energies(discharged_eV, charged_eV):
+    row = {"record_id": LITHIUM_COBALT_OXIDE, "reason": None, "n_atoms": 4, "n_ions": 1}
     return pd.DataFrame([row | {"energy_discharged_eV": discharged_eV, "energy_charged_eV": charged_eV}])
 
 
@@ -158,11 +158,26 @@ def test_two_makings_are_compared_per_atom():
     assert difference == pytest.approx(0.003)
 
 
-def test_a_record_kept_in_one_making_only_is_an_error():
-    with pytest.raises(DataError, match="one making"):
-        build.largest_difference_eV_per_atom(
-            _energies(-22.8, -17.0), _energies(-22.8, -17.0, reason="melted")
-        )
+def test_the_shipped_records_compare_with_themselves(tmp_path):
+    tables.write_table(demo.load_records(), demo.RECORDS, tmp_path / "records.parquet")
+    build.compare_with_shipped(tmp_path / "records.parquet", 5.0, tmp_path / "comparison.json")
+    assert read_json(tmp_path / "comparison.json")["largest_difference_meV_per_atom"] == 0.0
+
+
+def test_energies_that_moved_are_an_error(tmp_path):
+    moved = demo.load_records()
+    moved["energy_discharged_eV"] += 0.006 * moved["n_atoms"]
+    tables.write_table(moved, demo.RECORDS, tmp_path / "records.parquet")
+    with pytest.raises(DataError, match=r"6\.0 meV/atom"):
+        build.compare_with_shipped(tmp_path / "records.parquet", 5.0, tmp_path / "comparison.json")
+
+
+def test_records_that_were_lost_are_an_error(tmp_path):
+    lossy = demo.load_records()
+    lossy.loc[lossy.index[: len(lossy) // 10], "reason"] = "did not converge"
+    tables.write_table(lossy, demo.RECORDS, tmp_path / "records.parquet")
+    with pytest.raises(DataError, match="kept in one making"):
+        build.compare_with_shipped(tmp_path / "records.parquet", 5.0, tmp_path / "comparison.json")
 
 
 REMAKE = """

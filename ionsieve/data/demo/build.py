@@ -37,6 +37,7 @@ VOLUME_RATIO_CHARGED = (0.6, 1.5)
 VOLTAGE_V = (-1.0, 7.0)
 
 SPACE_GROUP_TOLERANCE_A = 0.01
+MAX_SHARE_KEPT_ONCE = 0.02
 
 
 def raw_record(decoration: Decoration, calculator: Calculator) -> dict[str, Any]:
@@ -135,21 +136,10 @@ def write_tables(
 def largest_difference_eV_per_atom(records: pd.DataFrame, others: pd.DataFrame) -> float:
     """Largest energy difference per atom between two makings of the set, over discharged and charged.
 
-    Both have the columns of :data:`ionsieve.data.demo.RECORDS`.
-
-    Raises
-    ------
-    DataError : a record was kept in one and set aside or missing in the other.
+    Both have the columns of :data:`ionsieve.data.demo.RECORDS`; what both kept is compared.
     """
-    kept, kept_in_other = (
-        frame[frame["reason"].isna()].set_index("record_id") for frame in (records, others)
-    )
-    if set(kept.index) != set(kept_in_other.index):
-        differing = sorted(set(kept.index) ^ set(kept_in_other.index))
-        raise DataError(
-            f"{len(differing)} records are kept in one making of the demo set only: {differing[:5]}"
-        )
-    kept_in_other = kept_in_other.loc[kept.index]
+    kept, kept_in_other = (_kept(frame) for frame in (records, others))
+    kept, kept_in_other = kept.align(kept_in_other, join="inner", axis="index")
     discharged = (kept["energy_discharged_eV"] - kept_in_other["energy_discharged_eV"]) / kept["n_atoms"]
     n_host = kept["n_atoms"] - kept["n_ions"]
     charged = (kept["energy_charged_eV"] - kept_in_other["energy_charged_eV"]) / n_host
@@ -161,14 +151,22 @@ def compare_with_shipped(records: Path | str, tolerance_meV_per_atom: float, pat
 
     Raises
     ------
-    DataError : further than the tolerance; the message says what to do.
+    DataError : energies further apart than the tolerance, or more than MAX_SHARE_KEPT_ONCE of the
+        records kept in one making only (a few sit at the edge of convergence).
     """
-    remade = read_table(records, RECORDS)
-    difference_meV = 1000 * largest_difference_eV_per_atom(remade, load_records())
+    remade, shipped = read_table(records, RECORDS), load_records()
+    difference_meV = 1000 * largest_difference_eV_per_atom(remade, shipped)
+    kept_once = sorted(set(_kept(remade).index) ^ set(_kept(shipped).index))
+    mend = "compare the versions in provenance.json with those installed"
     if difference_meV > tolerance_meV_per_atom:
         raise DataError(
             f"the remade demo set differs by {difference_meV:.1f} meV/atom from the shipped one, allowed are "
-            f"{tolerance_meV_per_atom}; compare the versions in provenance.json with those installed"
+            f"{tolerance_meV_per_atom}; {mend}"
+        )
+    if len(kept_once) > MAX_SHARE_KEPT_ONCE * len(shipped):
+        raise DataError(
+            f"{len(kept_once)} records are kept in one making of the demo set only, such as {kept_once[:3]}; "
+            f"allowed are {MAX_SHARE_KEPT_ONCE:.0%}; {mend}"
         )
     write_json(
         path,
@@ -176,8 +174,13 @@ def compare_with_shipped(records: Path | str, tolerance_meV_per_atom: float, pat
             "largest_difference_meV_per_atom": difference_meV,
             "tolerance_meV_per_atom": tolerance_meV_per_atom,
             "records": len(remade),
+            "kept_in_one_making_only": kept_once,
         },
     )
+
+
+def _kept(records: pd.DataFrame) -> pd.DataFrame:
+    return records[records["reason"].isna()].set_index("record_id")
 
 
 def working_ions() -> list[str]:
