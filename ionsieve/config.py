@@ -124,7 +124,7 @@ class ScreenConfig(_Section):
     )
     max_candidates: int = Field(default=4, ge=1, description="Length of the shortlist that goes on to MD.")
     controls: list[str] = Field(
-        default=[],
+        default=["demo-MgSc2Se4-spinel", "demo-MgO-rocksalt"],
         description="material_ids that go through MD whatever the funnel says, as references; never ranked.",
     )
 

@@ -1,6 +1,7 @@
 """The configuration: the three places that state it agree, and mistakes are named."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,11 @@ def test_schema_for_editors_is_that_of_the_model():
 
 def test_every_key_of_config_yaml_has_a_comment():
     lines = (ROOT / "config.yaml").read_text().splitlines()
-    bare = [line for line in lines if ":" in line and "#" not in line and not line.rstrip().endswith(":")]
+    bare = [
+        line
+        for above, line in pairwise(lines)
+        if ":" in line and "#" not in line + above and not line.rstrip().endswith(":")
+    ]
     assert bare == []
 
 
