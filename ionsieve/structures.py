@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.data import chemical_symbols
+from matscipy.neighbours import neighbour_list
 from numpy.typing import ArrayLike
 from pymatgen.core import Composition, Structure
 
@@ -96,10 +97,8 @@ def check(row: Mapping[str, Any], working_ion: str | None) -> None:
 
 
 def _check_distances(numbers: np.ndarray, cell: np.ndarray, frac_coords: np.ndarray) -> None:
-    from vesin import NeighborList
-
-    first, second, distances = NeighborList(cutoff=SHORTEST_DISTANCE_A, full_list=True).compute(
-        points=frac_coords @ cell, box=cell, periodic=True, quantities="ijd"
+    first, second, distances = neighbour_list(
+        "ijd", positions=frac_coords @ cell, cell=cell, pbc=np.ones(3, dtype=bool), cutoff=SHORTEST_DISTANCE_A
     )
     with_hydrogen = (numbers[first] == 1) | (numbers[second] == 1)
     shortest_allowed = np.where(with_hydrogen, SHORTEST_DISTANCE_WITH_HYDROGEN_A, SHORTEST_DISTANCE_A)
