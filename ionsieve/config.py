@@ -150,7 +150,7 @@ class PotentialConfig(_Section):
         default="small",
         description="NequIP size: `paper` literally, `paper_1o` with odd vectors, `small` for a laptop.",
     )
-    epochs: int = Field(default=25, ge=1, description="Passes over the training frames (paper: 38).")
+    epochs: int = Field(default=20, ge=1, description="Passes over the training frames (paper: 38).")
     batch_size: int = Field(default=1, ge=1, description="Frames per optimiser step (paper: 32).")
     learning_rate: Positive = Field(
         default=2e-2, description="Of Adam at the start, decaying to zero (paper: 2e-3)."
@@ -160,7 +160,7 @@ class PotentialConfig(_Section):
         description="Add the ZBL core repulsion where atoms overlap, which keeps weak models from collapsing.",
     )
     teacher_frames: int = Field(
-        default=60, ge=10, description="Frames that the teacher labels, for each candidate."
+        default=80, ge=10, description="Frames that the teacher labels, for each candidate."
     )
     teacher_temperature_K: Annotated[float, Field(gt=0, le=5000)] = Field(
         default=1200.0, description="Of the teacher's hot frames; no MD may be hotter."

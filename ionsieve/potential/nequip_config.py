@@ -28,6 +28,7 @@ class Preset:
     edges : irreps of the spherical harmonics on the edges.
     layers : number of interaction layers.
     radial_width : neurons of the radial network's one hidden layer.
+    type_features : numbers that describe an element.
     """
 
     features: str
@@ -35,12 +36,13 @@ class Preset:
     edges: str
     layers: int
     radial_width: int
+    type_features: int
 
 
 PRESETS = {
-    "small": Preset("32x0e+16x1o", 32, "1x0e+1x1o", 2, 64),
-    "paper": Preset("128x0e+64x1e+32x2e", 128, "1x0e+1x1e+1x2e", 4, 128),
-    "paper_1o": Preset("128x0e+64x1o+32x2e", 128, "1x0e+1x1o+1x2e", 4, 128),
+    "small": Preset("32x0e+16x1o", 32, "1x0e+1x1o", 2, 64, 8),
+    "paper": Preset("128x0e+64x1e+32x2e", 128, "1x0e+1x1e+1x2e", 4, 128, 32),
+    "paper_1o": Preset("128x0e+64x1o+32x2e", 128, "1x0e+1x1o+1x2e", 4, 128, 32),
 }
 
 
@@ -72,7 +74,7 @@ def model_config(
         "type_names": elements,
         "r_max": CUTOFF_A,
         "irreps_edge_sh": sizes.edges,
-        "type_embed_num_features": sizes.scalars,
+        "type_embed_num_features": sizes.type_features,
         "feature_irreps_hidden": [sizes.features] * (sizes.layers - 1) + [f"{sizes.scalars}x0e"],
         "radial_mlp_depth": [1] * sizes.layers,
         "radial_mlp_width": [sizes.radial_width] * sizes.layers,

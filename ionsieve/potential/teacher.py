@@ -27,9 +27,15 @@ from ionsieve.potential.frames import FrameSets, count_by_kind, labelled, reason
 # Enough atoms for vacancies and for the 5 A cutoff to see mostly other atoms; few enough to be cheap.
 MIN_ATOMS, MAX_ATOMS = 24, 48
 
-RATTLE_A = 0.06  # puts about kT/2 per coordinate into the bonds of an oxide at 1200 K
-STRAIN_RANGE = (-0.015, 0.03)  # linear; hot crystals expand, so more of it is tension
-SHEAR = 0.01
+# NPT asks for energies and pressures far from the crystal at rest, and a student that has not seen them
+# expands without bound: frames at rest reach further out than MD should. Strains are linear.
+RATTLE_AT_REST_A = (0.03, 0.2)
+STRAIN_AT_REST = (-0.04, 0.1)
+SHEAR = 0.02
+
+RATTLE_HOT_A = 0.06  # puts about kT/2 per coordinate into the bonds of an oxide at 1200 K
+STRAIN_HOT, STRAIN_HELD_OUT = (-0.01, 0.06), (-0.01, 0.03)
+HOTTER = (1.0, 2.5)  # times the temperature of MD, in training runs
 
 # Labels are exact wherever the run goes, so steps may be as long as stability allows (a third of the
 # fastest period, 40 fs in oxides, 9 fs of O-H): frames differ more for the same number of evaluations.
@@ -37,18 +43,20 @@ TIMESTEP_FS, TIMESTEP_WITH_HYDROGEN_FS = 4.0, 1.0
 FRICTION_PER_FS = 0.02
 FIRST_SAMPLE, SAMPLE_EVERY = 6, 4  # MD steps
 FRAMES_PER_TRAJECTORY = 4
-SHARE_TEST, SHARE_VALIDATION, SHARE_AT_REST = 0.15, 0.1, 0.2
+SHARE_TEST, SHARE_VALIDATION, SHARE_AT_REST = 0.12, 0.08, 0.4
 
 HOT, RATTLED, STRAINED = "hot", "rattled", "strained"
 
 
 @dataclass(frozen=True)
 class _Run:
-    """One planned hot trajectory."""
+    """One planned hot trajectory; ``strain`` is linear, ``temperature_K`` that of its thermostat."""
 
     subset: str
     n_frames: int
     with_vacancies: bool
+    strain: float
+    temperature_K: float
 
 
 def load_teacher() -> Calculator:
@@ -127,30 +135,29 @@ def teacher_frames(
     cell = teacher_cell(crystal)
     n_test, n_validation = max(2, round(SHARE_TEST * n_frames)), max(2, round(SHARE_VALIDATION * n_frames))
     n_at_rest = max(2, round(SHARE_AT_REST * n_frames))
-    n_hot = n_frames - n_test - n_validation - n_at_rest
+    plan = np.random.default_rng([seed, 0])
+    strains = _spread(STRAIN_AT_REST, n_at_rest, plan)
+    amplitudes_A = _spread(RATTLE_AT_REST_A, n_at_rest, plan)
     runs = [
-        *_share(n_test, "test", always_vacancies=True),
-        *_share(n_validation, "validation", always_vacancies=True),
-        *_share(n_hot, "train", always_vacancies=False),
+        *_hold_out(n_test, "test", temperature_K, plan),
+        *_hold_out(n_validation, "validation", temperature_K, plan),
+        *_train_runs(n_frames - n_test - n_validation - n_at_rest, temperature_K, plan),
     ]
     sets = FrameSets()
     set_aside: dict[str, int] = {}
     progress = tqdm(total=n_frames, desc="teacher frames", unit="frame", disable=None)
     try:
-        for number in range(n_at_rest):
-            rng = np.random.default_rng([seed, 0, number])
+        for number, (strain, amplitude_A) in enumerate(zip(strains, amplitudes_A, strict=True)):
+            rng = np.random.default_rng([seed, 1, number])
             host = remove_ions(cell, working_ion, vacancy_fraction if number % 2 else 0.0, rng)
-            frame = _at_rest(host, teacher, number, rng)
+            kind = STRAINED if number % 4 < 2 else RATTLED
+            frame = _at_rest(host, teacher, kind, strain, amplitude_A, f"{kind}-{number}", rng)
             _keep([frame], sets.train, set_aside)
             progress.update()
         for number, run in enumerate(runs):
-            rng = np.random.default_rng([seed, 1, number])
+            rng = np.random.default_rng([seed, 2, number])
             host = remove_ions(cell, working_ion, vacancy_fraction if run.with_vacancies else 0.0, rng)
-            # Training runs go beyond the target so that MD interpolates; held-out runs do not.
-            hotter = rng.uniform(1.0, 1.3) if run.subset == "train" else 1.0
-            frames = _hot_trajectory(
-                host, teacher, hotter * temperature_K, run.n_frames, f"{HOT}-{number}", rng
-            )
+            frames = _hot_trajectory(host, teacher, run, f"{HOT}-{number}", rng)
             _keep(frames, getattr(sets, run.subset), set_aside)
             progress.update(run.n_frames)
     except ValueError as error:  # CHGNet's words for a crystal it cannot turn into a graph
@@ -171,11 +178,33 @@ def teacher_frames(
     }
 
 
-def _share(n_frames: int, subset: str, always_vacancies: bool) -> list[_Run]:
+def _spread(limits: tuple[float, float], number: int, rng: np.random.Generator) -> np.ndarray:
+    """Values that cover a range evenly, in random order."""
+    return rng.permutation(np.linspace(*limits, number))
+
+
+def _lengths(n_frames: int) -> list[int]:
     n_runs = max(1, round(n_frames / FRAMES_PER_TRAJECTORY))
-    lengths = [len(part) for part in np.array_split(np.arange(n_frames), n_runs)]
+    return [len(part) for part in np.array_split(np.arange(n_frames), n_runs)]
+
+
+def _hold_out(n_frames: int, subset: str, temperature_K: float, rng: np.random.Generator) -> list[_Run]:
+    """Runs at what MD will meet: its temperature, with vacancies, slightly expanded."""
+    lengths = _lengths(n_frames)
+    strains = _spread(STRAIN_HELD_OUT, len(lengths), rng)
     return [
-        _Run(subset, length, always_vacancies or number % 3 != 2) for number, length in enumerate(lengths)
+        _Run(subset, length, True, strain, temperature_K)
+        for length, strain in zip(lengths, strains, strict=True)
+    ]
+
+
+def _train_runs(n_frames: int, temperature_K: float, rng: np.random.Generator) -> list[_Run]:
+    """Runs that go beyond what MD will meet, so that MD interpolates; every third without vacancies."""
+    lengths = _lengths(n_frames)
+    strains, factors = _spread(STRAIN_HOT, len(lengths), rng), _spread(HOTTER, len(lengths), rng)
+    return [
+        _Run("train", length, number % 3 != 2, strain, factor * temperature_K)
+        for number, (length, strain, factor) in enumerate(zip(lengths, strains, factors, strict=True))
     ]
 
 
@@ -188,11 +217,11 @@ def _keep(frames: Sequence[Atoms], subset: list[Atoms], set_aside: dict[str, int
             set_aside[reason] = set_aside.get(reason, 0) + 1
 
 
-def _strained(host: Atoms, rng: np.random.Generator) -> Atoms:
+def _strained(host: Atoms, strain: float, rng: np.random.Generator) -> Atoms:
     strained = host.copy()
     shear = rng.uniform(-SHEAR, SHEAR, (3, 3))
-    strain = np.eye(3) * (1 + rng.uniform(*STRAIN_RANGE)) + (shear + shear.T) / 2
-    strained.set_cell(host.cell.array @ strain, scale_atoms=True)
+    deformation = np.eye(3) * (1 + strain) + (shear + shear.T) / 2
+    strained.set_cell(host.cell.array @ deformation, scale_atoms=True)
     return strained
 
 
@@ -203,42 +232,48 @@ def _displaced(host: Atoms, standard_deviation_A: float, rng: np.random.Generato
 
 
 def _label(atoms: Atoms, kind: str, trajectory: str) -> Atoms:
-    stress = atoms.get_stress()
-    frame = labelled(atoms, atoms.get_potential_energy(), atoms.get_forces(), stress)
+    frame = labelled(atoms, atoms.get_potential_energy(), atoms.get_forces(), atoms.get_stress())
     frame.info = {"kind": kind, "trajectory": trajectory}
     return frame
 
 
-def _at_rest(host: Atoms, teacher: Calculator, number: int, rng: np.random.Generator) -> Atoms:
-    kind = STRAINED if number % 4 < 2 else RATTLED
-    atoms = (
-        _displaced(_strained(host, rng), RATTLE_A / 3, rng)
-        if kind == STRAINED
-        else _displaced(host, RATTLE_A, rng)
-    )
+def _at_rest(
+    host: Atoms,
+    teacher: Calculator,
+    kind: str,
+    strain: float,
+    amplitude_A: float,
+    name: str,
+    rng: np.random.Generator,
+) -> Atoms:
+    """One labelled crystal: strained with little disorder, or disordered at its own volume."""
+    if kind == STRAINED:
+        atoms = _displaced(_strained(host, strain, rng), RATTLE_AT_REST_A[0], rng)
+    else:
+        atoms = _displaced(host, amplitude_A, rng)
     atoms.calc = teacher
-    return _label(atoms, kind, f"{kind}-{number}")
+    return _label(atoms, kind, name)
 
 
 def _hot_trajectory(
-    host: Atoms, teacher: Calculator, temperature_K: float, n_frames: int, name: str, rng: np.random.Generator
+    host: Atoms, teacher: Calculator, run: _Run, name: str, rng: np.random.Generator
 ) -> list[Atoms]:
     """Frames of a short Langevin run that is hot from its first step."""
-    atoms = _displaced(_strained(host, rng), RATTLE_A, rng)
+    atoms = _displaced(_strained(host, run.strain, rng), RATTLE_HOT_A, rng)
     atoms.calc = teacher
     # The crystal starts near rest: part of the kinetic energy goes into the bonds within a vibration.
-    MaxwellBoltzmannDistribution(atoms, temperature_K=1.5 * temperature_K, rng=rng)
+    MaxwellBoltzmannDistribution(atoms, temperature_K=1.5 * run.temperature_K, rng=rng)
     Stationary(atoms)
     timestep_fs = TIMESTEP_WITH_HYDROGEN_FS if "H" in atoms.symbols else TIMESTEP_FS
     dynamics = Langevin(
         atoms,
         timestep_fs * units.fs,
-        temperature_K=temperature_K,
+        temperature_K=run.temperature_K,
         friction=FRICTION_PER_FS / units.fs,
         rng=rng,
     )
     frames = []
-    for number in range(n_frames):
+    for number in range(run.n_frames):
         dynamics.run(SAMPLE_EVERY if number else FIRST_SAMPLE)
         frames.append(_label(atoms, HOT, name))
     return frames
