@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.calculators.emt import EMT
+from ase.spacegroup import crystal as from_spacegroup
+
+from ionsieve.errors import CandidateFailed
+from ionsieve.potential.teacher import MAX_ATOMS, load_teacher, remove_ions, teacher_cell, teacher_frames
+
+
+@pytest.fixture(scope="module")
+def layered_lithium_cobaltate() -> Atoms:
+    """LiCoO2, R-3m: the primitive rhombohedron, 4 atoms and 33 degrees sharp."""
+    crystal = from_spacegroup(
+        ["Li", "Co", "O"],
+        [(0, 0, 0.5), (0, 0, 0), (0, 0, 0.2395)],
+        spacegroup=166,
+        cellpar=[2.816, 2.816, 14.05, 90, 90, 120],
+        primitive_cell=True,
+    )
+    distances_A = crystal.repeat(2).get_all_distances(mic=True)
+    assert len(crystal) == 4 and 1.9 < distances_A[distances_A > 0].min() < 2.0
+    return crystal
+
+
+def test_the_teacher_sees_a_compact_cell_even_of_a_sharp_rhombohedron(layered_lithium_cobaltate):
+    cell = teacher_cell(layered_lithium_cobaltate)
+    faces_A2 = np.linalg.norm(np.cross(cell.cell[[1, 2, 0]], cell.cell[[2, 0, 1]]), axis=1)
+    heights_A = cell.get_volume() / faces_A2
+    assert heights_A.min() > 4.8
+    assert 24 <= len(cell) <= MAX_ATOMS
+    assert cell.symbols.formula.reduce()[0] == layered_lithium_cobaltate.symbols.formula.reduce()[0]
+
+
+def test_a_large_cell_is_taken_as_it_is(alloy):
+    large = alloy.repeat(3)
+    assert len(teacher_cell(large)) == len(large) == 108
+
+
+def test_the_set_share_of_ions_leaves_and_the_seed_says_which(alloy):
+    cell = alloy.repeat((2, 2, 2))
+    hosts = [remove_ions(cell, "Au", 0.25, np.random.default_rng(seed)) for seed in (0, 0, 1)]
+    assert [np.sum(host.symbols == "Au") for host in hosts] == [12] * 3
+    assert all(np.sum(host.symbols == "Cu") == 16 for host in hosts)
+    np.testing.assert_array_equal(hosts[0].positions, hosts[1].positions)
+    assert not np.array_equal(hosts[0].positions, hosts[2].positions)
+
+
+@pytest.mark.parametrize("fraction, left", [(0.0, 2), (0.01, 1), (0.99, 1)])
+def test_some_ion_leaves_if_any_may_and_one_always_stays(alloy, fraction, left):
+    assert np.sum(remove_ions(alloy, "Au", fraction, np.random.default_rng(0)).symbols == "Au") == left
+
+
+def test_held_out_frames_are_hot_have_vacancies_and_runs_of_their_own(alloy_frames):
+    sides = [
+        {frame.info["trajectory"] for frame in side}
+        for side in (alloy_frames.train, alloy_frames.validation, alloy_frames.test)
+    ]
+    assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
+    for frame in [*alloy_frames.validation, *alloy_frames.test]:
+        assert frame.info["kind"] == "hot"
+        assert np.sum(frame.symbols == "Au") < np.sum(frame.symbols == "Cu")
+    assert sum(map(len, sides)) < 30 == sum(map(len, vars(alloy_frames).values()))
+
+
+def test_training_frames_hold_every_kind_with_and_without_vacancies(alloy_frames):
+    assert {frame.info["kind"] for frame in alloy_frames.train} == {"hot", "rattled", "strained"}
+    gold = {int(np.sum(frame.symbols == "Au")) for frame in alloy_frames.train if frame.info["kind"] == "hot"}
+    assert len(gold) == 2
+
+
+def test_same_seed_same_frames(alloy, alloy_frames):
+    again, _ = teacher_frames(alloy, EMT(), "Au", 0.2, 900.0, 30, seed=0)
+    other, _ = teacher_frames(alloy, EMT(), "Au", 0.2, 900.0, 30, seed=1)
+    for before, after in zip(alloy_frames.test, again.test, strict=True):
+        np.testing.assert_array_equal(before.positions, after.positions)
+        np.testing.assert_array_equal(before.get_forces(), after.get_forces())
+    assert not np.array_equal(other.test[0].positions, alloy_frames.test[0].positions)
+
+
+class Stiff(EMT):
+    """A teacher whose forces no solid has."""
+
+    def get_forces(self, atoms: Atoms | None = None) -> np.ndarray:
+        return 1e4 * super().get_forces(atoms)
+
+    def get_property(self, name, atoms=None, allow_calculation=True):
+        value = super().get_property(name, atoms, allow_calculation)
+        return 1e4 * value if name == "forces" else value
+
+
+def test_a_candidate_that_the_teacher_tears_apart_fails_with_the_count(alloy):
+    with pytest.raises(CandidateFailed, match=r"of 12 teacher frames were set aside: .* (force|finite)"):
+        teacher_frames(alloy, Stiff(), "Au", 0.2, 900.0, 12, seed=0)
+
+
+@pytest.mark.slow
+def test_chgnet_stress_label_is_the_energy_per_strain_and_volume(
+    layered_lithium_cobaltate, energy_per_strain
+):
+    frames, summary = teacher_frames(layered_lithium_cobaltate, load_teacher(), "Li", 0.2, 1200.0, 10, seed=0)
+    assert summary["set_aside"] == {}
+    for voigt in (0, 2, 5):
+        measured = energy_per_strain(frames.train[0], load_teacher(), voigt, step=2e-3)
+        assert frames.train[0].get_stress()[voigt] == pytest.approx(measured, abs=2e-3)
