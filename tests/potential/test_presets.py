@@ -48,7 +48,9 @@ def test_the_paper_preset_is_the_papers_network():
     assert "pair_potential" not in config
 
 
-@pytest.mark.parametrize("preset, n_parameters", [("small", 16_760), ("paper", 3_254_496), ("paper_1o", 3_186_912)])
+@pytest.mark.parametrize(
+    "preset, n_parameters", [("small", 16_760), ("paper", 3_254_496), ("paper_1o", 3_186_912)]
+)
 def test_parameter_counts(preset, n_parameters):
     model = build(preset)
     assert sum(weight.numel() for weight in model.parameters() if weight.requires_grad) == n_parameters
