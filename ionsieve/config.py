@@ -57,7 +57,7 @@ class DataConfig(_Section):
     )
     max_sites: int = Field(default=200, ge=1, description="Candidates with more sites per cell are left out.")
     shards: int = Field(
-        default=8, ge=1, le=4096, description="Buckets of candidates, by a hash of their id; one job each."
+        default=4, ge=1, le=4096, description="Buckets of candidates, by a hash of their id; one job each."
     )
 
     @field_validator("sources")
