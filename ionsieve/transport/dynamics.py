@@ -1,8 +1,10 @@
 """Molecular dynamics of one candidate: NPT sets the cell, NVT in that cell is what is analysed.
 
-NPT: isotropic Martyna-Tobias-Klein barostat; NVT: Nose-Hoover chains, both as ASE has them. The mean
-cell of the second half of NPT is the cell of NVT. The total momentum is zero and stays zero, so 3N - 3
-degrees of freedom carry the kinetic energy; the thermostat, which counts 3N, is set accordingly.
+The crystal starts cold and at its static volume. A Berendsen barostat, which cannot overshoot, brings
+it to the pressure in the first half of NPT; the Martyna-Tobias-Klein barostat, which would answer that
+pressure step by swinging to twice the expansion, samples the second half. Its mean cell is that of NVT,
+with Nose-Hoover chains. All integrators are ASE's. The total momentum is zero and stays zero, so 3N - 3
+degrees of freedom carry the kinetic energy; the thermostats, which count 3N, are set accordingly.
 """
 
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ import numpy as np
 import pandas as pd
 from ase import Atoms, units
 from ase.md.nose_hoover_chain import IsotropicMTKNPT, NoseHooverChainNVT
+from ase.md.nptberendsen import NPTBerendsen
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 from tqdm import tqdm
 
@@ -21,6 +24,11 @@ from ionsieve.transport.trajectory import Trajectory
 
 # A neighbour list costs more than the other checks, and a collapse takes longer than this.
 STEPS_BETWEEN_DISTANCE_CHECKS = 10
+# Of a stiff oxide. With it the cell follows the pressure within the thermostat's time; softer crystals
+# take proportionally longer.
+COMPRESSIBILITY_PER_GPA = 1 / 100
+
+Integrator = NPTBerendsen | IsotropicMTKNPT | NoseHooverChainNVT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,14 +127,16 @@ def simulate(atoms: Atoms, protocol: Protocol, rng: np.random.Generator, label: 
         min_distance_A=protocol.min_distance_A,
     )
     npt, nvt = Stage("npt"), Stage("nvt")
-    total = protocol.steps(protocol.npt_ps) + protocol.steps(protocol.nvt_ps)
+    half_npt = protocol.steps(protocol.npt_ps / 2)
+    total = 2 * half_npt + protocol.steps(protocol.nvt_ps)
     stopped = None
     with tqdm(total=total, desc=label, unit="step", disable=None) as progress:
         try:
-            _run(npt, _npt(atoms, protocol), protocol, guards, protocol.npt_ps, progress)
-            second_half = npt.cells_A[len(npt.cells_A) // 2 :]
-            atoms.set_cell(np.mean(second_half, axis=0), scale_atoms=True)
-            _run(nvt, _nvt(atoms, protocol), protocol, guards, protocol.nvt_ps, progress)
+            _run(npt, _relaxing_npt(atoms, protocol), protocol, guards, half_npt, progress)
+            sampled_from = len(npt.cells_A)
+            _run(npt, _sampling_npt(atoms, protocol), protocol, guards, half_npt, progress)
+            atoms.set_cell(np.mean(npt.cells_A[sampled_from:], axis=0), scale_atoms=True)
+            _run(nvt, _nvt(atoms, protocol), protocol, guards, protocol.steps(protocol.nvt_ps), progress)
         except Unstable as failure:
             stopped = failure.reason
     kept = nvt if nvt.times_ps else npt
@@ -157,7 +167,19 @@ def _thermostat_temperature_K(atoms: Atoms, protocol: Protocol) -> float:
     return protocol.temperature_K * (len(atoms) - 1) / len(atoms)
 
 
-def _npt(atoms: Atoms, protocol: Protocol) -> IsotropicMTKNPT:
+def _relaxing_npt(atoms: Atoms, protocol: Protocol) -> NPTBerendsen:
+    return NPTBerendsen(
+        atoms,
+        timestep=protocol.timestep_fs * units.fs,
+        temperature_K=_thermostat_temperature_K(atoms, protocol),
+        pressure_au=protocol.pressure_GPa * units.GPa,
+        taut=protocol.thermostat_fs * units.fs,
+        taup=protocol.thermostat_fs * units.fs,
+        compressibility_au=COMPRESSIBILITY_PER_GPA / units.GPa,
+    )
+
+
+def _sampling_npt(atoms: Atoms, protocol: Protocol) -> IsotropicMTKNPT:
     return IsotropicMTKNPT(
         atoms,
         timestep=protocol.timestep_fs * units.fs,
@@ -178,23 +200,19 @@ def _nvt(atoms: Atoms, protocol: Protocol) -> NoseHooverChainNVT:
 
 
 def _run(
-    stage: Stage,
-    dynamics: IsotropicMTKNPT | NoseHooverChainNVT,
-    protocol: Protocol,
-    guards: Guards,
-    length_ps: float,
-    progress: tqdm,
+    stage: Stage, dynamics: Integrator, protocol: Protocol, guards: Guards, n_steps: int, progress: tqdm
 ) -> None:
-    """Advance one stage, guarded; a frame is kept only after its checks."""
+    """Advance a stage, guarded; a frame is kept only after its checks."""
     atoms = dynamics.atoms
-    for step in _steps(dynamics, protocol.steps(length_ps), progress):
+    steps_before = len(stage.times_ps) * protocol.steps_per_frame
+    for step in _steps(dynamics, n_steps, progress):
         temperature_K, energy_eV = kinetic_temperature_K(atoms), float(atoms.get_potential_energy())
         guards.check_state(atoms, temperature_K, energy_eV)
         frame_due = step % protocol.steps_per_frame == 0
         if frame_due or step % STEPS_BETWEEN_DISTANCE_CHECKS == 0:
             guards.check_distances(atoms)
         if frame_due:
-            time_ps = step * protocol.timestep_fs / 1000
+            time_ps = (steps_before + step) * protocol.timestep_fs / 1000
             stage.times_ps.append(time_ps)
             stage.positions_A.append(atoms.get_positions())
             stage.cells_A.append(atoms.cell.array.copy())
@@ -210,7 +228,7 @@ def _run(
             )
 
 
-def _steps(dynamics: IsotropicMTKNPT | NoseHooverChainNVT, count: int, progress: tqdm) -> Iterator[int]:
+def _steps(dynamics: Integrator, count: int, progress: tqdm) -> Iterator[int]:
     for step in range(1, count + 1):
         dynamics.step()
         yield step
