@@ -87,7 +87,7 @@ class VoltageConfig(_Section):
     """The ion-pooled CGCNN and its ensemble."""
 
     folds: int = Field(default=5, ge=3, le=20, description="Framework folds; one ensemble member each.")
-    epochs: int = Field(default=60, ge=1, description="Passes over the training electrodes.")
+    epochs: int = Field(default=120, ge=1, description="Passes over the training electrodes.")
     batch_size: int = Field(default=32, ge=1, description="Electrodes per optimiser step.")
     learning_rate: Positive = Field(default=2e-3, description="Peak learning rate of AdamW.")
     weight_decay: NotNegative = Field(default=1e-4, description="Weight decay of AdamW.")
