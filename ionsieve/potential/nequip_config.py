@@ -40,7 +40,7 @@ class Preset:
 
 
 PRESETS = {
-    "small": Preset("32x0e+16x1o", 32, "1x0e+1x1o", 2, 64, 8),
+    "small": Preset("32x0e+16x1o", 32, "1x0e+1x1o", 2, 64, 32),
     "paper": Preset("128x0e+64x1e+32x2e", 128, "1x0e+1x1e+1x2e", 4, 128, 32),
     "paper_1o": Preset("128x0e+64x1o+32x2e", 128, "1x0e+1x1o+1x2e", 4, 128, 32),
 }
@@ -82,6 +82,8 @@ def model_config(
         "polynomial_cutoff_p": 6,
         "avg_num_neighbors": scales.average_neighbors,
         "per_type_energy_shifts": scales.energy_shifts_eV,
+        # Forces say nothing about the energy that a vacancy takes with it; left fixed, it stays off.
+        "per_type_energy_shifts_trainable": True,
         "per_type_energy_scales": scales.energy_scales_eV,
     }
     if zbl:

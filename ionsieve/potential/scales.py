@@ -13,7 +13,8 @@ from ionsieve.potential.frames import elements_of
 from ionsieve.potential.nequip_config import CUTOFF_A, DataScales
 
 SMALLEST_SCALE_EV = 0.05  # frames at rest have no forces, which would make the output meaningless
-RIDGE = 1e-3  # pulls elements whose share never varies towards the mean energy of an atom
+RIDGE = 1e-6  # pulls elements whose share never varies towards the mean energy of an atom
+CALM_EV_PER_A = 0.2  # RMS force around which frames begin to count less for the energies of atoms
 
 
 def data_scales(frames: Sequence[Atoms]) -> DataScales:
@@ -26,7 +27,8 @@ def data_scales(frames: Sequence[Atoms]) -> DataScales:
     counts = np.array(
         [[np.sum(frame.symbols == element) for element in elements] for frame in frames], dtype=float
     )
-    shifts_eV = energy_shifts(counts, np.array([frame.get_potential_energy() for frame in frames]))
+    energies_eV = np.array([frame.get_potential_energy() for frame in frames])
+    shifts_eV = energy_shifts(counts, energies_eV, np.array([_calmness(frame) for frame in frames]))
     return DataScales(
         dict(zip(elements, shifts_eV.tolist(), strict=True)),
         {element: max(_force_rms(frames, element), SMALLEST_SCALE_EV) for element in elements},
@@ -34,20 +36,26 @@ def data_scales(frames: Sequence[Atoms]) -> DataScales:
     )
 
 
-def energy_shifts(counts: np.ndarray, energies_eV: np.ndarray) -> np.ndarray:
-    """Energy per atom of each element, by ridge regression towards the mean energy of an atom.
+def energy_shifts(counts: np.ndarray, energies_eV: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Energy per atom of each element, by weighted ridge regression towards the mean energy of an atom.
 
     Parameters
     ----------
     counts : shape (n_frames, n_elements), atoms of each element.
-    energies_eV : shape (n_frames,).
+    energies_eV, weights : shape (n_frames,).
     """
     n_atoms = counts.sum(axis=1)
-    mean = float(np.mean(energies_eV / n_atoms))
+    weights = weights / weights.sum()
+    mean = float(weights @ (energies_eV / n_atoms))
     shares = counts / n_atoms[:, None]
-    residual = energies_eV / n_atoms - mean
-    gram = shares.T @ shares / len(shares) + RIDGE * np.eye(shares.shape[1])
-    return mean + np.linalg.solve(gram, shares.T @ residual / len(shares))
+    weighted = shares * weights[:, None]
+    gram = weighted.T @ shares + RIDGE * np.eye(shares.shape[1])
+    return mean + np.linalg.solve(gram, weighted.T @ (energies_eV / n_atoms - mean))
+
+
+def _calmness(frame: Atoms) -> float:
+    """Weight of a frame for the shifts: heat would pass for the energy of the atoms that it has more of."""
+    return 1 / (float(np.mean(frame.get_forces() ** 2)) + CALM_EV_PER_A**2)
 
 
 def _force_rms(frames: Sequence[Atoms], element: str) -> float:

@@ -49,7 +49,7 @@ def test_the_paper_preset_is_the_papers_network():
 
 
 @pytest.mark.parametrize(
-    "preset, n_parameters", [("small", 16_760), ("paper", 3_254_496), ("paper_1o", 3_186_912)]
+    "preset, n_parameters", [("small", 46_979), ("paper", 3_254_499), ("paper_1o", 3_186_915)]
 )
 def test_parameter_counts(preset, n_parameters):
     model = build(preset)
@@ -88,13 +88,21 @@ def test_core_repulsion_is_zbl_at_contact_and_gone_within_the_bond():
 
 def test_shifts_recover_the_energies_of_atoms_when_compositions_differ():
     counts = np.array([[4, 4], [4, 3], [4, 1], [8, 2], [1, 7]], dtype=float)
-    np.testing.assert_allclose(energy_shifts(counts, counts @ [-3.0, -5.0]), [-3.0, -5.0], atol=0.05)
+    shifts = energy_shifts(counts, counts @ [-3.0, -5.0], np.ones(5))
+    np.testing.assert_allclose(shifts, [-3.0, -5.0], atol=1e-3)
 
 
 def test_shifts_of_one_composition_are_the_mean_energy_of_an_atom():
     np.testing.assert_allclose(
-        energy_shifts(np.array([[4.0, 8.0]] * 3), np.array([-59.9, -60.0, -60.1])), -5.0
+        energy_shifts(np.array([[4.0, 8.0]] * 3), np.array([-59.9, -60.0, -60.1]), np.ones(3)), -5.0
     )
+
+
+def test_heat_does_not_pass_for_the_energy_of_atoms(alloy_frames):
+    shifts = data_scales(alloy_frames.train).energy_shifts_eV
+    calm = min(alloy_frames.train, key=lambda frame: np.abs(frame.get_forces()).max())
+    expected = sum(shifts[symbol] for symbol in calm.symbols)
+    assert expected == pytest.approx(calm.get_potential_energy(), abs=0.05 * len(calm))
 
 
 def test_scales_are_the_force_components_of_each_element(alloy_frames):
