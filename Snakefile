@@ -26,13 +26,15 @@ try:
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
-# Small models run fastest on one thread each, several jobs side by side.
-for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[variable] = "1"
-
-# Scripts find the library in environments that Snakemake makes itself, too.
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [workflow.basedir, os.environ.get("PYTHONPATH")])
+# Small models run fastest on one thread each, several jobs side by side. And scripts find the library in
+# environments that Snakemake makes itself, too.
+os.environ.update(
+    OMP_NUM_THREADS="1",
+    MKL_NUM_THREADS="1",
+    OPENBLAS_NUM_THREADS="1",
+    PYTHONPATH=os.pathsep.join(
+        [workflow.basedir, *filter(None, [os.getenv("PYTHONPATH")])]
+    ),
 )
 
 
@@ -48,6 +50,7 @@ localrules:
     resolved_config,
 
 
+include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/voltage.smk"
 include: "rules/screen.smk"

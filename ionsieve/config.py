@@ -157,7 +157,7 @@ class PotentialConfig(_Section):
     )
     zbl: bool = Field(
         default=True,
-        description="Add the ZBL core repulsion where atoms overlap, which keeps weak models from collapsing.",
+        description="Add the ZBL core repulsion where atoms overlap; it keeps weak models from collapsing.",
     )
     teacher_frames: int = Field(
         default=80, ge=10, description="Frames that the teacher labels, for each candidate."
@@ -205,7 +205,7 @@ class TransportConfig(_Section):
     )
     timestep_fs: Annotated[float, Field(gt=0, le=5)] = Field(default=2.0, description="Integration step.")
     npt_ps: Positive = Field(default=1.0, description="Length of the NPT run that sets the cell (paper: 10).")
-    nvt_ps: Positive = Field(default=3.0, description="Length of the NVT run that is analysed (paper: 50).")
+    nvt_ps: Positive = Field(default=6.0, description="Length of the NVT run that is analysed (paper: 50).")
     thermostat_fs: Positive = Field(default=100.0, description="Relaxation time of the thermostat.")
     barostat_fs: Positive = Field(default=1000.0, description="Relaxation time of the barostat.")
     pressure_GPa: float = Field(default=0.0, ge=-10, le=100, description="Target pressure of NPT.")

@@ -1,34 +1,5 @@
 """Sources to one catalogue: electrodes, and candidates in buckets."""
 
-import importlib.resources
-
-from ionsieve.data.catalogue import bucket_name
-
-RAW_TABLES = ("electrodes.parquet", "candidates.parquet", "rejects.parquet")
-BUCKETS = [bucket_name(number) for number in range(config_model.data.shards)]
-
-
-def demo_table(name):
-    return str(importlib.resources.files("ionsieve.data.demo") / name)
-
-
-def electrodes_table(wildcards):
-    """The electrodes, once the catalogue is made; unchanged bytes keep their date."""
-    checkpoints.catalogue.get()
-    return "results/data/electrodes.parquet"
-
-
-def candidate_bucket(wildcards):
-    """One bucket of candidates, once the catalogue is made."""
-    checkpoints.catalogue.get()
-    return f"results/data/candidates/{wildcards.bucket}.parquet"
-
-
-def candidate_buckets(wildcards):
-    """All buckets of candidates."""
-    checkpoints.catalogue.get()
-    return expand("results/data/candidates/{bucket}.parquet", bucket=BUCKETS)
-
 
 rule resolved_config:
     output:

@@ -5,22 +5,6 @@
 ruleorder: train_shared_potential > train_potential
 
 
-def _potential_file(wildcards, name):
-    shared = config_model.potential.mode == "shared"
-    folder = "shared" if shared else wildcards.material_id
-    return f"results/potential/{folder}/{name}"
-
-
-def potential_model(wildcards):
-    """Checkpoint of the potential that drives MD of a candidate."""
-    return _potential_file(wildcards, "model.ckpt")
-
-
-def potential_result(wildcards):
-    """Result of the potential that drives MD of a candidate: status, provenance and errors."""
-    return _potential_file(wildcards, "model.json")
-
-
 rule teacher_frames:
     input:
         structure=candidate_structure,

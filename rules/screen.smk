@@ -1,7 +1,5 @@
 """Predictions and thresholds to the shortlist."""
 
-import pyarrow.parquet
-
 
 # The structures are not declared: a survivor whose file has not changed keeps its potential and MD.
 checkpoint shortlist:
@@ -41,58 +39,3 @@ checkpoint shortlist:
         "Sieving candidates"
     script:
         "../workflow_scripts/shortlist.py"
-
-
-def shortlisted_ids(wildcards):
-    """Ids of the shortlist and the controls, read from the table: never by globbing."""
-    table = checkpoints.shortlist.get().output.shortlist
-    return pyarrow.parquet.read_table(table, columns=["material_id"])[
-        "material_id"
-    ].to_pylist()
-
-
-def candidate_structure(wildcards):
-    """The crystal of one shortlisted candidate."""
-    checkpoints.shortlist.get()
-    return f"results/screen/structures/{wildcards.material_id}.cif"
-
-
-def shortlist_transport(wildcards):
-    """Transport results of the shortlist."""
-    return expand(
-        "results/transport/{material_id}/transport.json",
-        material_id=shortlisted_ids(wildcards),
-    )
-
-
-def shortlist_msd(wildcards):
-    """Mean-squared displacements of the shortlist at every temperature."""
-    return expand(
-        "results/transport/{material_id}/{temperature:g}K/msd.parquet",
-        material_id=shortlisted_ids(wildcards),
-        temperature=config_model.transport.temperatures_K,
-    )
-
-
-def shortlist_potentials(wildcards):
-    """Results of the potentials that drove MD of the shortlist."""
-    if config_model.potential.mode == "shared":
-        return (
-            ["results/potential/shared/model.json"]
-            if shortlisted_ids(wildcards)
-            else []
-        )
-    return expand(
-        "results/potential/{material_id}/model.json",
-        material_id=shortlisted_ids(wildcards),
-    )
-
-
-def shortlist_validation(wildcards):
-    """Validation results of the shortlisted candidates and controls; none where it is switched off."""
-    if not config_model.validation.enabled:
-        return []
-    return expand(
-        "results/validation/{material_id}/validation.json",
-        material_id=shortlisted_ids(wildcards),
-    )

@@ -1,0 +1,103 @@
+"""Where rules find their inputs: functions of the configuration and of the two checkpoints."""
+
+import importlib.resources
+
+import pyarrow.parquet
+
+from ionsieve.data.catalogue import bucket_name
+
+RAW_TABLES = ("electrodes.parquet", "candidates.parquet", "rejects.parquet")
+BUCKETS = [bucket_name(number) for number in range(config_model.data.shards)]
+
+
+def demo_table(name):
+    return str(importlib.resources.files("ionsieve.data.demo") / name)
+
+
+def electrodes_table(wildcards):
+    """The electrodes, once the catalogue is made; unchanged bytes keep their date."""
+    checkpoints.catalogue.get()
+    return "results/data/electrodes.parquet"
+
+
+def candidate_bucket(wildcards):
+    """One bucket of candidates, once the catalogue is made."""
+    checkpoints.catalogue.get()
+    return f"results/data/candidates/{wildcards.bucket}.parquet"
+
+
+def candidate_buckets(wildcards):
+    """All buckets of candidates."""
+    checkpoints.catalogue.get()
+    return expand("results/data/candidates/{bucket}.parquet", bucket=BUCKETS)
+
+
+def shortlisted_ids(wildcards):
+    """Ids of the shortlist and the controls, read from the table: never by globbing."""
+    table = checkpoints.shortlist.get().output.shortlist
+    return pyarrow.parquet.read_table(table, columns=["material_id"])[
+        "material_id"
+    ].to_pylist()
+
+
+def candidate_structure(wildcards):
+    """The crystal of one shortlisted candidate."""
+    checkpoints.shortlist.get()
+    return f"results/screen/structures/{wildcards.material_id}.cif"
+
+
+def shortlist_transport(wildcards):
+    """Transport results of the shortlist."""
+    return expand(
+        "results/transport/{material_id}/transport.json",
+        material_id=shortlisted_ids(wildcards),
+    )
+
+
+def shortlist_msd(wildcards):
+    """Mean-squared displacements of the shortlist at every temperature."""
+    return expand(
+        "results/transport/{material_id}/{temperature:g}K/msd.parquet",
+        material_id=shortlisted_ids(wildcards),
+        temperature=config_model.transport.temperatures_K,
+    )
+
+
+def shortlist_potentials(wildcards):
+    """Results of the potentials that drove MD of the shortlist."""
+    if config_model.potential.mode == "shared":
+        return (
+            ["results/potential/shared/model.json"]
+            if shortlisted_ids(wildcards)
+            else []
+        )
+    return expand(
+        "results/potential/{material_id}/model.json",
+        material_id=shortlisted_ids(wildcards),
+    )
+
+
+def shortlist_validation(wildcards):
+    """Validation results of the shortlisted candidates and controls; none where it is switched off."""
+    if not config_model.validation.enabled:
+        return []
+    return expand(
+        "results/validation/{material_id}/validation.json",
+        material_id=shortlisted_ids(wildcards),
+    )
+
+
+def _potential_file(wildcards, name):
+    shared = config_model.potential.mode == "shared"
+    folder = "shared" if shared else wildcards.material_id
+    return f"results/potential/{folder}/{name}"
+
+
+def potential_model(wildcards):
+    """Checkpoint of the potential that drives MD of a candidate."""
+    return _potential_file(wildcards, "model.ckpt")
+
+
+def potential_result(wildcards):
+    """Result of the potential that drives MD of a candidate: status, provenance and errors."""
+    return _potential_file(wildcards, "model.json")
