@@ -100,18 +100,26 @@ class Project:
         }
         (self.folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
 
-    def snakemake(self, *arguments: str, cores: int = 2) -> Run:
-        """Run Snakemake here, as a user would."""
-        command = [
-            sys.executable, "-m", "snakemake", "--cores", str(cores), "--nocolor",
-            *arguments, "--configfile", "overlay.yaml",
-        ]  # fmt: skip
+    def start(self, *arguments: str, cores: int = 2) -> subprocess.Popen[str]:
+        """Start Snakemake here, as a user would."""
+        command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--nocolor", *arguments]
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        done = subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+        return subprocess.Popen(
+            [*command, "--configfile", "overlay.yaml"],
+            cwd=self.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
-        output = done.stdout + done.stderr
-        return Run(done.returncode, output, planned(output) if "-n" in arguments else finished(output))
+
+    def snakemake(self, *arguments: str, cores: int = 2) -> Run:
+        """Run Snakemake to its end."""
+        running = self.start(*arguments, cores=cores)
+        output, _ = running.communicate()
+        jobs = planned(output) if "-n" in arguments else finished(output)
+        return Run(running.returncode, output, jobs)
 
     def run(self, *arguments: str) -> Run:
         """Run Snakemake and insist on success."""

@@ -151,3 +151,18 @@ def test_missing_input_file_is_named(project):
     run = project.snakemake()
     assert run.status != 0
     assert "structures.jsonl does not exist" in run.output and "Traceback" not in run.output
+
+
+def test_a_killed_run_goes_on_where_it_stopped(project):
+    project.configure(transport={"temperatures_K": [700.0]})
+    running = project.start()
+    for line in running.stdout:
+        if "Molecular dynamics" in line or "run_md" in line:
+            break
+    running.kill()
+    running.wait()
+    project.run("--unlock")
+    executed = project.run().jobs
+    assert executed["run_md"] >= 1
+    assert not {"teacher_frames", "train_potential", *TRAINING} & set(executed)
+    assert not project.run("-n").jobs
