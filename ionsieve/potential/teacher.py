@@ -25,17 +25,17 @@ from ionsieve.errors import CandidateFailed
 from ionsieve.potential.frames import FrameSets, count_by_kind, labelled, reason_to_set_aside
 
 # Enough atoms for vacancies and for the 5 A cutoff to see mostly other atoms; few enough to be cheap.
-MIN_ATOMS, MAX_ATOMS = 24, 48
+MIN_ATOMS, MAX_ATOMS = 24, 36
 
 # NPT asks for energies and pressures far from the crystal at rest, and a student that has not seen them
 # expands without bound: frames at rest reach further out than MD should. Strains are linear.
-RATTLE_AT_REST_A = (0.03, 0.2)
+RATTLE_AT_REST_A = (0.03, 0.15)
 STRAIN_AT_REST = (-0.04, 0.1)
 SHEAR = 0.02
 
 RATTLE_HOT_A = 0.06  # puts about kT/2 per coordinate into the bonds of an oxide at 1200 K
 STRAIN_HOT, STRAIN_HELD_OUT = (-0.01, 0.06), (-0.01, 0.03)
-HOTTER = (1.0, 2.5)  # times the temperature of MD, in training runs
+HOTTER = (1.0, 2.0)  # times the temperature of MD, in training runs
 
 # Labels are exact wherever the run goes, so steps may be as long as stability allows (a third of the
 # fastest period, 40 fs in oxides, 9 fs of O-H): frames differ more for the same number of evaluations.
