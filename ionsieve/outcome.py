@@ -49,11 +49,11 @@ def candidate_outcome(
     write_json(result, document)
 
 
-def clear_failed(stage_folders: Sequence[Path]) -> list[Path]:
+def clear_failed(stage_folders: Sequence[Path], summaries: Sequence[Path]) -> list[Path]:
     """Remove the folders of candidates that did not end well; returns what was removed.
 
-    A candidate's later stages go with its earlier ones: Snakemake would not rerun a job whose results
-    exist merely because something before it is gone.
+    A candidate's later stages go with its earlier ones, and the ``summaries`` of all candidates with any
+    of them: Snakemake would not rerun a job whose results exist merely because something before it is gone.
     """
     failed = {
         (stage, path.relative_to(stage).parts[0])
@@ -73,4 +73,7 @@ def clear_failed(stage_folders: Sequence[Path]) -> list[Path]:
     ]
     for folder in cleared:
         shutil.rmtree(folder)
+    if cleared:
+        for path in summaries:
+            path.unlink(missing_ok=True)
     return cleared

@@ -32,6 +32,21 @@ def candidate_buckets(wildcards):
     return expand("results/data/candidates/{bucket}.parquet", bucket=BUCKETS)
 
 
+def after_catalogue(*paths):
+    """An input function that gives ``paths`` once the catalogue is made.
+
+    Snakemake marks all that follows a stale checkpoint as stale, if it knows of it beforehand. Asked for
+    this way, predictions and the voltage model enter the plan after the catalogue, and are then judged by
+    whether the electrodes and buckets have changed.
+    """
+
+    def catalogued(wildcards):
+        checkpoints.catalogue.get()
+        return list(paths)
+
+    return catalogued
+
+
 def shortlisted_ids(wildcards):
     """Ids of the shortlist and the controls, read from the table: never by globbing."""
     table = checkpoints.shortlist.get().output.shortlist

@@ -5,8 +5,8 @@
 checkpoint shortlist:
     input:
         candidates=candidate_buckets,
-        predictions=expand(
-            "results/voltage/predictions/{bucket}.parquet", bucket=BUCKETS
+        predictions=after_catalogue(
+            *expand("results/voltage/predictions/{bucket}.parquet", bucket=BUCKETS)
         ),
         catalogue="results/data/catalogue.json",
     output:

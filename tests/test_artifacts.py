@@ -87,6 +87,9 @@ def test_retrying_clears_a_failed_candidate_from_its_first_failure_on(tmp_path):
     for candidate, status in (("good", "ok"), ("bad", "unstable")):
         write_json(stages[0] / candidate / "model.json", {"status": "ok"})
         write_json(stages[1] / candidate / "1200K" / "md.json", {"status": status})
-    assert clear_failed(stages) == [stages[1] / "bad"]
+    summary = tmp_path / "candidates.csv"
+    summary.touch()
+    assert clear_failed(stages, [summary]) == [stages[1] / "bad"]
+    assert not summary.exists()
     assert (stages[0] / "bad").exists() and (stages[1] / "good").exists()
-    assert clear_failed(stages) == []
+    assert clear_failed(stages, []) == []

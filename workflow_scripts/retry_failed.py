@@ -8,12 +8,16 @@ from pathlib import Path
 
 from ionsieve.outcome import clear_failed
 
+RESULTS = Path("results")
+STAGES = ("potential", "transport", "validation")
+SUMMARIES = ("candidates.csv", "report/ranked.parquet", "report/index.html")
+
 
 def main(snakemake) -> None:
-    for folder in clear_failed(
-        [Path("results") / stage for stage in ("potential", "transport", "validation")]
-    ):
+    cleared = clear_failed([RESULTS / stage for stage in STAGES], [RESULTS / name for name in SUMMARIES])
+    for folder in cleared:
         print(f"cleared {folder}")
+    print(f"{len(cleared)} results cleared; run the workflow again to retry them")
 
 
 if __name__ == "__main__":

@@ -39,7 +39,8 @@ def test_a_threshold_reruns_the_screen_and_nothing_that_was_learnt(project):
     before = _dates(project, "transport/*/*/md.json")
     project.configure(screen={"min_capacity_vol_Ah_per_L": 10.0})
     jobs = project.update()
-    assert jobs == {"shortlist": 1, "rank": 1, "report": 1, "resolved_config": 1}
+    # The shortlist is the same in the end, so not even the ranking is stale; the funnel is.
+    assert jobs == {"shortlist": 1, "report": 1, "resolved_config": 1}
     assert _dates(project, "transport/*/*/md.json") == before
 
 
@@ -105,7 +106,7 @@ def test_a_new_temperature_runs_that_temperature_only(project):
 def test_a_new_algorithm_reruns_its_stage_and_what_follows(project):
     rules = project.folder / "rules" / "screen.smk"
     rules.write_text(rules.read_text().replace("algorithms.SCREEN", "algorithms.SCREEN + 1"))
-    assert project.update() == {"shortlist": 1, **ENDING}
+    assert project.update() == {"shortlist": 1}, "the same shortlist makes nothing stale"
     rules = project.folder / "rules" / "transport.smk"
     rules.write_text(rules.read_text().replace("algorithms.TRANSPORT", "algorithms.TRANSPORT + 1"))
     jobs = project.update()
