@@ -5,9 +5,12 @@ BIN := .venv/bin
 
 .PHONY: screen install test test-slow check lock clean
 
+# flock's lock goes with its process, where Snakemake's own would outlive a killed run and bar the next one.
 screen: .venv/installed
-	@$(BIN)/snakemake --cores $(CORES) || { \
+	@flock --nonblock --close --conflict-exit-code 75 .venv/screening \
+	    $(BIN)/snakemake --nolock --cores $(CORES) || { \
 	    status=$$?; \
+	    if [ $$status = 75 ]; then echo "ionsieve: another make screen is running here" >&2; exit 75; fi; \
 	    echo "ionsieve: the run did not finish; building a partial report from what exists" >&2; \
 	    $(BIN)/snakemake --cores 1 --nolock --quiet all -- partial_report && \
 	        echo "ionsieve: see results/report/partial/index.html" >&2; \
