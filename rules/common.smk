@@ -32,8 +32,8 @@ def candidate_buckets(wildcards):
     return expand("results/data/candidates/{bucket}.parquet", bucket=BUCKETS)
 
 
-def after_catalogue(*paths):
-    """An input function that gives ``paths`` once the catalogue is made.
+def after_catalogue(paths):
+    """An input function that gives ``paths`` (one, or a list) once the catalogue is made.
 
     Snakemake marks all that follows a stale checkpoint as stale, if it knows of it beforehand. Asked for
     this way, predictions and the voltage model enter the plan after the catalogue, and are then judged by
@@ -42,7 +42,7 @@ def after_catalogue(*paths):
 
     def catalogued(wildcards):
         checkpoints.catalogue.get()
-        return list(paths)
+        return paths
 
     return catalogued
 

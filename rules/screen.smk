@@ -6,7 +6,7 @@ checkpoint shortlist:
     input:
         candidates=candidate_buckets,
         predictions=after_catalogue(
-            *expand("results/voltage/predictions/{bucket}.parquet", bucket=BUCKETS)
+            expand("results/voltage/predictions/{bucket}.parquet", bucket=BUCKETS)
         ),
         catalogue="results/data/catalogue.json",
     output:

@@ -76,8 +76,10 @@ def diffusivity(
             )
             return Diffusivity("value", value, low, high)
     bound = hop_bound_A2_per_ps(n_hops, n_ions, (n_frames - 1) * frame_interval_ps, hop_distance_A)
-    # Motion that no hop shows, such as a slow slide of all ions, must not hide behind the count.
-    bound = max(bound, mean + _quantile(n_ions) * error)
+    # Motion that no hop shows, such as a slow slide of all ions, must not hide behind the count. A single
+    # ion has no scatter to tell by.
+    if math.isfinite(error):
+        bound = max(bound, mean + _quantile(n_ions) * error)
     return Diffusivity("upper_bound", None, None, bound * CM2_PER_S_PER_A2_PER_PS)
 
 
