@@ -11,6 +11,7 @@ screen: .venv/installed
 	    $(BIN)/snakemake --nolock --cores $(CORES) || { \
 	    status=$$?; \
 	    if [ $$status = 75 ]; then echo "ionsieve: another make screen is running here" >&2; exit 75; fi; \
+	    if [ ! -e results/data/catalogue.json ]; then exit $$status; fi; \
 	    echo "ionsieve: the run did not finish; building a partial report from what exists" >&2; \
 	    $(BIN)/snakemake --cores 1 --nolock --quiet all -- partial_report && \
 	        echo "ionsieve: see results/report/partial/index.html" >&2; \

@@ -13,8 +13,11 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from ionsieve.data.formats import CRYSTAL_FORMATS, crystal_files
 from ionsieve.errors import ConfigError
 from ionsieve.ions import WORKING_IONS
+
+DEMO_CANDIDATES = "Mg"  # ionsieve/data/demo holds electrodes of seven ions, candidates of this one
 
 Source = Literal["demo", "files"]
 Positive = Annotated[float, Field(gt=0)]
@@ -23,7 +26,7 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class FilesConfig(_Section):
@@ -80,6 +83,8 @@ class DataConfig(_Section):
                     raise ValueError(
                         f"{path} does not exist (seen from {Path.cwd()}); mend the path under data.files"
                     )
+                if path.is_dir() and not crystal_files(path):
+                    raise ValueError(f"{path} holds no structure file; known: {CRYSTAL_FORMATS}")
         return self
 
 
@@ -280,6 +285,20 @@ class Config(_Section):
         return symbol
 
     @model_validator(mode="after")
+    def _something_can_pass(self) -> "Config":
+        if self.working_ion in self.screen.exclude_elements:
+            raise ValueError(
+                f"screen.exclude_elements lists the working ion {self.working_ion}: no candidate could pass; "
+                "take it out"
+            )
+        if self.data.sources == ["demo"] and self.working_ion != DEMO_CANDIDATES:
+            raise ValueError(
+                f"the demo set has {DEMO_CANDIDATES} candidates only, and working_ion is {self.working_ion}: "
+                "add the source `files` with structures of your own"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _potential_knows_the_hottest_run(self) -> "Config":
         hottest_K, taught_K = max(self.transport.temperatures_K), self.potential.teacher_temperature_K
         if self.potential.mode == "teacher" and hottest_K > taught_K:
@@ -321,7 +340,7 @@ def structure_files(config: Config) -> list[str]:
     listed: list[str] = []
     for path in config.data.files.structures:
         if path.is_dir():
-            listed.extend(str(file) for file in sorted(path.rglob("*")) if file.is_file())
+            listed.extend(str(file) for file in crystal_files(path))
         else:
             listed.append(str(path))
     return listed

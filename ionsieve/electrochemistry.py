@@ -4,6 +4,7 @@ Notation: ``n`` working ions of charge number ``z`` leave per cell of volume ``V
 ``M``; both capacities refer to the DISCHARGED cell (the paper's filter, as we read it).
 """
 
+import math
 from collections.abc import Mapping
 
 from pymatgen.core import Composition
@@ -34,16 +35,23 @@ FIXED_OXIDATION_STATE: dict[str, int] = {
     "Dy": 3, "Ho": 3, "Er": 3, "Tm": 3, "Yb": 3, "Lu": 3, "Si": 4, "Ge": 4, "Th": 4,
 }  # fmt: skip
 
-# Anions and what they become as the centre of an oxoanion (phosphate, sulphate, nitrate...), with
-# the number of oxygens per centre from which we read the formula as an oxoanion.
+# Anions, and what they become as the centre of an oxoanion: (charge, fewest and most O and F per
+# centre), so that a chloride beside twelve oxygens of phosphate stays a chloride.
 ANION_CHARGE = {
     "O": -2, "F": -1, "Cl": -1, "Br": -1, "I": -1, "S": -2, "Se": -2, "Te": -2,
     "N": -3, "P": -3, "As": -3, "C": -4,
 }  # fmt: skip
-OXOANION_CENTRE = {
-    "P": (5, 2.0), "As": (5, 2.0), "S": (6, 3.0), "Se": (6, 3.0), "Te": (6, 3.0),
-    "N": (5, 2.0), "C": (4, 1.5), "Cl": (7, 3.0), "I": (5, 3.0),
-}  # fmt: skip
+OXOANION_CENTRE: dict[str, tuple[tuple[int, float, float], ...]] = {
+    "P": ((5, 2.0, math.inf),),
+    "As": ((5, 2.0, math.inf),),
+    "S": ((6, 3.5, math.inf), (4, 2.5, 3.5)),
+    "Se": ((6, 3.5, math.inf), (4, 2.5, 3.5)),
+    "Te": ((6, 3.5, math.inf), (4, 2.5, 3.5)),
+    "N": ((5, 2.0, math.inf),),
+    "C": ((4, 1.5, math.inf),),
+    "Cl": ((7, 3.5, 4.5), (5, 2.5, 3.5)),
+    "I": ((7, 3.5, 4.5), (5, 2.5, 3.5)),
+}
 
 
 def gravimetric_capacity(n_ions: float, ion: str, molar_mass_g_per_mol: float) -> float:
@@ -88,6 +96,8 @@ def redox_limited_ions(composition: Composition, ion: str) -> float:
     """
     amounts = {element.symbol: float(amount) for element, amount in composition.items()}
     in_cell = amounts.pop(ion, 0.0)
+    if not any(symbol in ANION_CHARGE or symbol == "H" for symbol in amounts):
+        return 0.0  # an alloy: oxidation states mean nothing
     reachable = sum(amount * _highest_charge(symbol, amounts) for symbol, amount in amounts.items())
     # With all ions in, the host carries charge -n z; it can be raised to `reachable` at most.
     releasable = (reachable + in_cell * ion_charge(ion)) / ion_charge(ion)
@@ -96,10 +106,13 @@ def redox_limited_ions(composition: Composition, ion: str) -> float:
 
 def _highest_charge(symbol: str, host: Mapping[str, float]) -> float:
     """Highest charge an element can carry in this host (anions: their fixed negative charge)."""
-    if symbol in OXOANION_CENTRE and symbol in ANION_CHARGE:
-        charge, oxygens_per_centre = OXOANION_CENTRE[symbol]
-        ligands = host.get("O", 0.0) + host.get("F", 0.0)
-        if ligands / host[symbol] >= oxygens_per_centre:
+    if symbol == "H" and not any(other in ANION_CHARGE for other in host):
+        return -1  # a hydride
+    if symbol == "N" and host.get("H", 0.0) >= 3 * host["N"]:
+        return ANION_CHARGE["N"]  # ammonium, ammonia
+    ligands = (host.get("O", 0.0) + host.get("F", 0.0)) / host[symbol]
+    for charge, fewest, most in OXOANION_CENTRE.get(symbol, ()):
+        if fewest <= ligands < most:
             return charge
     if symbol in ANION_CHARGE:
         return ANION_CHARGE[symbol]

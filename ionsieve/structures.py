@@ -9,7 +9,7 @@ from ase import Atoms
 from ase.data import chemical_symbols
 from matscipy.neighbours import neighbour_list
 from numpy.typing import ArrayLike
-from pymatgen.core import Composition, Structure
+from pymatgen.core import Composition, DummySpecies, Structure
 
 from ionsieve.errors import IonSieveError
 
@@ -25,6 +25,9 @@ class DamagedStructure(IonSieveError):
 def to_columns(structure: Structure | Atoms) -> dict[str, Any]:
     """The columns numbers, cell, frac_coords of a crystal (see :mod:`ionsieve.tables`)."""
     if isinstance(structure, Structure):
+        strangers = sorted({str(specie) for specie in structure.species if isinstance(specie, DummySpecies)})
+        if strangers:
+            raise DamagedStructure(f"unknown element: {', '.join(strangers)}")
         numbers = [specie.Z for specie in structure.species]
         cell, frac_coords = structure.lattice.matrix, structure.frac_coords
     else:
@@ -93,6 +96,8 @@ def check(row: Mapping[str, Any], working_ion: str | None) -> None:
         raise DamagedStructure(f"cell of {volume:.2f} A3 is too small for {numbers.size} atoms")
     if working_ion is not None and working_ion not in {chemical_symbols[number] for number in numbers}:
         raise DamagedStructure(f"contains no {working_ion}, the working ion")
+    if working_ion is not None and {chemical_symbols[number] for number in numbers} == {working_ion}:
+        raise DamagedStructure(f"nothing but {working_ion}: no host to take the ion out of")
     _check_distances(numbers, cell.reshape(3, 3), frac_coords.reshape(-1, 3))
 
 

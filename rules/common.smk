@@ -6,12 +6,20 @@ import pyarrow.parquet
 
 from ionsieve.data.catalogue import bucket_name
 
+# Jobs of one candidate wait for a shortlist that is about to change, so that no work goes into candidates
+# that are leaving it; `ancient`, because a new shortlist alone makes no candidate's result stale.
+SHORTLIST = "results/screen/shortlist.parquet"
 RAW_TABLES = ("electrodes.parquet", "candidates.parquet", "rejects.parquet")
 BUCKETS = [bucket_name(number) for number in range(config_model.data.shards)]
 
 
 def demo_table(name):
     return str(importlib.resources.files("ionsieve.data.demo") / name)
+
+
+def structure_files(wildcards):
+    """Every structure file of the user; from a function, since names may hold braces."""
+    return configuration.structure_files(config_model)
 
 
 def electrodes_table(wildcards):

@@ -46,7 +46,7 @@ rule ingest_demo:
 rule ingest_files:
     input:
         electrodes=[str(path) for path in config_model.data.files.electrodes],
-        structures=configuration.structure_files(config_model),
+        structures=structure_files,
     output:
         electrodes="results/data/raw/files/electrodes.parquet",
         candidates="results/data/raw/files/candidates.parquet",
@@ -83,7 +83,6 @@ checkpoint catalogue:
         ),
     output:
         summary="results/data/catalogue.json",
-        rejects="results/data/rejects.csv",
     log:
         "results/logs/catalogue.log",
     benchmark:

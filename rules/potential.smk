@@ -8,6 +8,7 @@ ruleorder: train_shared_potential > train_potential
 rule teacher_frames:
     input:
         structure=candidate_structure,
+        shortlist=ancient(SHORTLIST),
     output:
         train="results/potential/{material_id}/frames/train.extxyz",
         validation="results/potential/{material_id}/frames/validation.extxyz",

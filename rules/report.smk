@@ -33,7 +33,7 @@ rule report:
     input:
         config="results/config.yaml",
         catalogue="results/data/catalogue.json",
-        rejects="results/data/rejects.csv",
+        rejects=after_catalogue("results/data/rejects.csv"),
         out_of_fold=after_catalogue("results/voltage/out_of_fold.parquet"),
         metrics=after_catalogue("results/voltage/metrics.json"),
         funnel="results/screen/funnel.json",

@@ -4,6 +4,7 @@
 rule run_md:
     input:
         structure=candidate_structure,
+        shortlist=ancient(SHORTLIST),
         model=potential_model,
         potential=potential_result,
     output:

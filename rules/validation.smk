@@ -4,6 +4,7 @@
 rule prepare_vasp:
     input:
         structure=candidate_structure,
+        shortlist=ancient(SHORTLIST),
     output:
         inputs="results/validation/{material_id}/inputs.zip",
         result="results/validation/{material_id}/validation.json",

@@ -89,6 +89,25 @@ def test_md_hotter_than_the_frames_its_potential_learnt_from_is_refused():
     assert "1800 K" in message and "potential.teacher_temperature_K" in message
 
 
+def test_demo_has_candidates_of_its_own_ion_only():
+    assert "add the source `files`" in _message({"working_ion": "Na"})
+
+
+def test_leaving_out_the_working_ion_leaves_nothing():
+    assert "exclude_elements lists the working ion Mg" in _message({"screen": {"exclude_elements": ["Mg"]}})
+
+
+def test_infinite_threshold_is_refused():
+    assert "min_capacity_vol_Ah_per_L" in _message({"screen": {"min_capacity_vol_Ah_per_L": float("inf")}})
+
+
+def test_folder_without_crystals_is_named(tmp_path):
+    (tmp_path / "README.txt").write_text("nothing here")
+    (tmp_path / "e.jsonl").write_text("{}")
+    files = {"electrodes": [str(tmp_path / "e.jsonl")], "structures": [str(tmp_path)]}
+    assert "holds no structure file" in _message({"data": {"sources": ["files"], "files": files}})
+
+
 def test_resolved_configuration_reads_back_as_itself():
-    model = config.load({"working_ion": "Na", "screen": {"min_voltage_V": 2.5}})
+    model = config.load({"seed": 7, "screen": {"min_voltage_V": 2.5}})
     assert config.load(yaml.safe_load(config.to_yaml(model))) == model

@@ -61,6 +61,13 @@ def test_framework_is_the_host_without_the_ion():
         ("MgTiS2", "Mg", 1.0),  # Ti2+ -> Ti4+
         ("MgAl2O4", "Mg", 0.0),  # nothing to oxidise
         ("Mg2SiO4", "Mg", 0.0),
+        ("Na2SO3", "Na", 0.0),  # sulphite: S4+ has nothing to give
+        ("Ca5P3O12Cl", "Ca", 0.0),  # apatite: chloride beside phosphate
+        ("Na4Al3Si3O12Cl", "Na", 0.0),  # sodalite
+        ("LiClO4", "Li", 0.0),
+        ("MgNH4PO4", "Mg", 0.0),  # ammonium
+        ("MgH2", "Mg", 0.0),  # hydride
+        ("Mg3Ni", "Mg", 0.0),  # alloy
         ("Li3V2P3O12", "Li", 3.0),  # V3+ -> V5+ could give four
     ],
 )

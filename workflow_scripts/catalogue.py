@@ -1,7 +1,8 @@
 """Merge the raw tables of all sources: electrodes, and candidates in buckets.
 
-Input: ``results/data/raw/*``. Output: ``catalogue.json`` and ``rejects.csv``; beside them, and kept
-as they are where nothing changed, ``electrodes.parquet`` and ``candidates/{bucket}.parquet``.
+Input: ``results/data/raw/*``. Output: ``catalogue.json``; beside it, not declared and so
+kept when the job fails, ``rejects.csv``; kept as they are where nothing changed, ``electrodes.parquet``
+and ``candidates/{bucket}.parquet``.
 """
 
 from pathlib import Path

@@ -21,16 +21,18 @@ from typing import Any, TextIO
 import numpy as np
 import pyarrow.parquet as pq
 from pymatgen.core import Composition, Lattice, Structure
+from pymatgen.io.cif import CifParser
 
 from ionsieve import structures
-from ionsieve.data.records import Reject, check_electrode
+from ionsieve.data.formats import CRYSTAL_FORMATS, crystal_files, crystal_name, is_crystal_file
+from ionsieve.data.records import Reject, check_electrode, unknown_ion
 from ionsieve.electrochemistry import framework_formula
 from ionsieve.errors import DataError
+from ionsieve.ions import WORKING_IONS
 from ionsieve.structures import DamagedStructure
 from ionsieve.tables import CANDIDATES, ELECTRODES
 
 SOURCE = "files"
-CRYSTAL_SUFFIXES = {".cif", ".vasp", ".poscar", ".xyz", ".extxyz"}
 PARQUET_BATCH_ROWS = 2048
 
 
@@ -58,11 +60,9 @@ def read_structures(paths: Iterable[Path]) -> Iterator[Crystal | Reject]:
     """
     for path in paths:
         if path.is_dir():
-            files = sorted(file for file in path.rglob("*") if _is_crystal_file(file))
+            files = crystal_files(path)
             if not files:
-                raise DataError(
-                    f"{path} holds no structure file; known: {', '.join(sorted(CRYSTAL_SUFFIXES))}, POSCAR"
-                )
+                raise DataError(f"{path} holds no structure file; known: {CRYSTAL_FORMATS}")
             for file in files:
                 yield from _read_crystal_file(file)
         elif not path.exists():
@@ -71,12 +71,12 @@ def read_structures(paths: Iterable[Path]) -> Iterator[Crystal | Reject]:
             yield from _read_parquet_structures(path)
         elif ".jsonl" in path.suffixes:
             yield from _read_json_lines(path)
-        elif _is_crystal_file(path):
+        elif is_crystal_file(path):
             yield from _read_crystal_file(path)
         else:
             raise DataError(
-                f"{path}: unknown format {path.suffix!r}; allowed: .jsonl, .jsonl.gz, .parquet, "
-                f"a folder, POSCAR, {', '.join(sorted(CRYSTAL_SUFFIXES))}"
+                f"{path}: unknown format {path.suffix!r}; allowed: .jsonl, .jsonl.gz, .parquet, a folder, "
+                f"{CRYSTAL_FORMATS}"
             )
 
 
@@ -96,7 +96,7 @@ def candidate_rows(
         yield {
             "material_id": crystal.material_id,
             "source": SOURCE,
-            "licence": crystal.licence or licence,
+            "licence": str(crystal.licence or licence),
             "formula": structures.composition_of(crystal.columns["numbers"]).reduced_formula,
             "energy_above_hull_eV_per_atom": crystal.energy_above_hull_eV_per_atom,
             **crystal.columns,
@@ -154,17 +154,26 @@ def _electrode_row(
 
     missing = [key for key in ("id_discharge", "working_ion", "average_voltage") if document.get(key) is None]
     if missing:
-        return rejected(f"field {', '.join(missing)} is missing or null")
+        return rejected(f"field {', '.join(missing)} is missing or null, or the line is not JSON")
+    try:
+        voltage_V, n_steps = float(document["average_voltage"]), int(document.get("num_steps") or 1)
+    except (TypeError, ValueError):
+        return rejected(
+            f"not a number: average_voltage {document['average_voltage']!r} or num_steps "
+            f"{document.get('num_steps')!r}"
+        )
+    if document["working_ion"] not in WORKING_IONS:
+        return rejected(unknown_ion(document["working_ion"]))
     material_id, ion = safe_id(str(document["id_discharge"])), str(document["working_ion"])
     if material_id not in found:
-        return rejected(reasons.get(material_id, f"no structure {material_id} among the structure files"))
+        return rejected(reasons.get(material_id, f"no such structure among the files: {material_id}"))
     columns = found[material_id]
     composition = structures.composition_of(columns["numbers"])
     x_charged = 0.0
     if document.get("id_charge"):
         charged = found.get(safe_id(str(document["id_charge"])))
         if charged is None:
-            return rejected(f"no structure {document['id_charge']} (charged) among the structure files")
+            return rejected(f"no such structure among the files: {document['id_charge']} (charged)")
         try:
             x_charged = charged_content(composition, structures.composition_of(charged["numbers"]), ion)
         except DamagedStructure as damage:
@@ -178,9 +187,9 @@ def _electrode_row(
         "working_ion": ion,
         "formula": composition.reduced_formula,
         "framework": framework_formula(composition, ion),
-        "voltage_V": float(document["average_voltage"]),
+        "voltage_V": voltage_V,
         "x_charged": x_charged,
-        "n_steps": int(document.get("num_steps") or 1),
+        "n_steps": n_steps,
         **columns,
     }
     return check_electrode(row)
@@ -205,27 +214,30 @@ def charged_content(discharged: Composition, charged: Composition, ion: str) -> 
     return fraction
 
 
-def _is_crystal_file(path: Path) -> bool:
-    return path.is_file() and (
-        path.suffix.lower() in CRYSTAL_SUFFIXES or path.name.upper().startswith(("POSCAR", "CONTCAR"))
-    )
-
-
 def _read_crystal_file(path: Path) -> Iterator[Crystal | Reject]:
     """Crystals of one CIF, POSCAR or (multi-frame) extxyz file, named after the file."""
+    name = safe_id(crystal_name(path))
     try:
         if path.suffix.lower() in {".xyz", ".extxyz"}:
             yield from _read_extxyz(path)
             return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pymatgen warns about rounding in nearly every CIF
-            structure = Structure.from_file(path)
-        structures.reject_disorder(structure)
-        yield Crystal(safe_id(path.stem), structures.to_columns(structure))
-    except DamagedStructure as damage:
-        yield Reject(safe_id(path.stem), SOURCE, "read", str(damage))
+            blocks = (
+                CifParser(path).parse_structures(primitive=False)
+                if path.suffix.lower() == ".cif"
+                else [Structure.from_file(path)]
+            )
     except Exception as error:  # the parsers raise whatever their input makes them raise
-        yield Reject(safe_id(path.stem), SOURCE, "read", f"{path.name} is unreadable: {_first_line(error)}")
+        yield Reject(name, SOURCE, "read", f"unreadable file: {path.name}: {_first_line(error)}")
+        return
+    for number, structure in enumerate(blocks, start=1):
+        block_name = name if len(blocks) == 1 else f"{name}-{number}"
+        try:
+            structures.reject_disorder(structure)
+            yield Crystal(block_name, structures.to_columns(structure))
+        except DamagedStructure as damage:
+            yield Reject(block_name, SOURCE, "read", str(damage))
 
 
 def _read_extxyz(path: Path) -> Iterator[Crystal | Reject]:
@@ -296,7 +308,11 @@ def _open_text(path: Path) -> TextIO:
 
 
 def _read_parquet_structures(path: Path) -> Iterator[Crystal | Reject]:
-    for row in _parquet_rows(path, CANDIDATES.names):
+    for number, row in enumerate(_parquet_rows(path, CANDIDATES.names), start=1):
+        if any(row[key] is None for key in ("material_id", "numbers", "cell", "frac_coords")):
+            name = safe_id(str(row["material_id"] or f"{path.stem}-{number}"))
+            yield Reject(name, SOURCE, "read", f"empty cell: row {number} of {path.name}")
+            continue
         yield Crystal(
             safe_id(row["material_id"]),
             {key: row[key] for key in ("numbers", "cell", "frac_coords")},
@@ -306,7 +322,11 @@ def _read_parquet_structures(path: Path) -> Iterator[Crystal | Reject]:
 
 
 def _read_parquet_electrodes(path: Path) -> Iterator[dict[str, Any] | Reject]:
-    for row in _parquet_rows(path, ELECTRODES.names):
+    for number, row in enumerate(_parquet_rows(path, ELECTRODES.names), start=1):
+        if any(row[key] is None for key in ELECTRODES.names):
+            name = str(row["electrode_id"] or f"{path.stem}-{number}")
+            yield Reject(name, SOURCE, "electrodes", f"empty cell: row {number} of {path.name}")
+            continue
         yield check_electrode({**row, "source": SOURCE, "material_id": safe_id(row["material_id"])})
 
 

@@ -34,9 +34,14 @@ def check_electrode(row: dict[str, Any]) -> dict[str, Any] | Reject:
     return Reject(row["electrode_id"], row["source"], "electrodes", reason) if reason else row
 
 
+def unknown_ion(symbol: object) -> str:
+    """The reason for setting aside an electrode whose ion nobody here knows."""
+    return f"not a working ion: {symbol!r}; known: {', '.join(WORKING_IONS)}"
+
+
 def _electrode_fault(row: dict[str, Any]) -> str | None:
     if row["working_ion"] not in WORKING_IONS:
-        return f"{row['working_ion']!r} is not a working ion; known: {', '.join(WORKING_IONS)}"
+        return unknown_ion(row["working_ion"])
     low, high = PLAUSIBLE_VOLTAGE_V
     if not (math.isfinite(row["voltage_V"]) and low < row["voltage_V"] < high):
         return f"voltage {row['voltage_V']} V is not between {low} and {high} V"

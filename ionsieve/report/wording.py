@@ -84,7 +84,7 @@ def plural(count: int, noun: str) -> str:
 
 def headline(sources: ReportSources) -> list[str]:
     """What the run found, in a few sentences; only what is known is said."""
-    sentences = [*_sieved(sources), *_ranked(sources), *_model(sources)]
+    sentences = [*_sieved(sources), *_ranked(sources), *_model(sources), *_controls(sources)]
     return sentences or ["Nothing has been computed yet."]
 
 
@@ -122,6 +122,13 @@ def _ranked(sources: ReportSources) -> list[str]:
         best["conductivity_low_mS_per_cm"], best["conductivity_high_mS_per_cm"], lambda x: number(x, 2)
     )
     return [f"{sentence}, and {value} mS/cm{f' ({spread})' if spread else ''} {temperature}."]
+
+
+def _controls(sources: ReportSources) -> list[str]:
+    missing = (sources.funnel or {}).get("missing_controls", [])
+    if not missing:
+        return []
+    return [f"Not among the candidates, though listed under screen.controls: {', '.join(missing)}."]
 
 
 def _model(sources: ReportSources) -> list[str]:

@@ -21,6 +21,10 @@ from ionsieve.transport.trajectory import Trajectory
 from ionsieve.units import CM2_PER_S_PER_A2_PER_PS
 
 # What every temperature's result carries, null where it is not known.
+# A host that diffuses at this share of the ions' rate or faster carries them along: what is measured is
+# not conduction through a crystal. Sound hosts stay below 0.05 even where the ions hop much.
+MAX_HOST_SHARE = 0.3
+
 NOT_KNOWN: dict[str, Any] = dict.fromkeys(
     [
         "conductivity_mS_per_cm",
@@ -111,6 +115,10 @@ def transport_of(
         status, reason = moved.host.failure
         raise CandidateFailed(reason, status)
     result = diffusivity(moved.ion_msd_A2, moved.frame_interval_ps, moved.hops, hop_distance_A)
+    host_cm2_per_s = host_diffusivity_cm2_per_s(moved)
+    if result.cm2_per_s is not None and host_cm2_per_s > MAX_HOST_SHARE * result.cm2_per_s:
+        share = 100 * host_cm2_per_s / result.cm2_per_s
+        raise CandidateFailed(f"host atoms diffuse at {share:.0f} % of the ions' rate", "host_diffusing")
     n_ions = moved.ion_msd_A2.shape[1]
 
     def conductivity(value_cm2_per_s: float | None) -> float | None:
@@ -129,16 +137,21 @@ def transport_of(
     }
 
 
+def host_diffusivity_cm2_per_s(moved: Displacements) -> float:
+    """Slope of the host's MSD over 6: about zero for atoms that vibrate on their sites."""
+    slopes = ion_diffusivities_A2_per_ps(moved.host_msd_A2, moved.frame_interval_ps)
+    return float(slopes.mean()) * CM2_PER_S_PER_A2_PER_PS
+
+
 def motion_of(moved: Displacements, volume_A3: float) -> dict[str, Any]:
     """Counts and the host's figures: known also where there is no conductivity."""
-    host_slopes = ion_diffusivities_A2_per_ps(moved.host_msd_A2, moved.frame_interval_ps)
     return {
         "n_ions": int(moved.hops.size),
         "n_hops": int(moved.hops.sum()),
         "n_ions_that_hopped": int((moved.hops > 0).sum()),
         "volume_A3": volume_A3,
         "host": {
-            "diffusivity_cm2_per_s": float(host_slopes.mean()) * CM2_PER_S_PER_A2_PER_PS,
+            "diffusivity_cm2_per_s": host_diffusivity_cm2_per_s(moved),
             "lindemann": moved.host.lindemann,
             "mobile_fraction": moved.host.mobile_fraction,
             "msd_A2": float(moved.host_msd_A2[len(moved.host_msd_A2) // 2].mean()),

@@ -48,7 +48,7 @@ class HostState:
     @property
     def failure(self) -> tuple[str, str] | None:
         """Status and reason when the host did not hold, else None."""
-        if self.mobile_fraction <= MAX_MOBILE_FRACTION:
+        if self.mobile_fraction < MAX_MOBILE_FRACTION:
             return None
         moved = (
             f"{100 * self.mobile_fraction:.0f} % of the host atoms moved ({', '.join(self.mobile_elements)})"

@@ -127,6 +127,49 @@ def test_a_damaged_line_stops_nothing(tmp_path, rock_salt_mgo):
     assert "cell, species, xyz is missing" in records[2].reason
 
 
+def test_strangers_in_a_folder_are_passed_over(tmp_path, rock_salt_mgo):
+    rock_salt_mgo.to(filename=str(tmp_path / "sound.cif"))
+    (tmp_path / "README.txt").write_text("notes")
+    (tmp_path / "OUTCAR").write_text("energies")
+    assert [crystal.material_id for crystal in read_structures([tmp_path])] == ["sound"]
+
+
+def test_vasp_files_are_named_after_their_folders_or_endings(tmp_path, rock_salt_mgo):
+    for name in ("calc0/POSCAR", "calc1/POSCAR", "POSCAR.mp-1"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        rock_salt_mgo.to(filename=str(tmp_path / name), fmt="poscar")
+    assert {crystal.material_id for crystal in read_structures([tmp_path])} == {
+        "calc0",
+        "calc1",
+        "POSCAR.mp-1",
+    }
+
+
+def test_every_block_of_a_cif_is_read(tmp_path, rock_salt_mgo, layered_mgtis2):
+    from pymatgen.io.cif import CifWriter
+
+    (tmp_path / "two.cif").write_text(f"{CifWriter(rock_salt_mgo)}\n{CifWriter(layered_mgtis2)}")
+    crystals = list(read_structures([tmp_path / "two.cif"]))
+    assert [crystal.material_id for crystal in crystals] == ["two-1", "two-2"]
+
+
+def test_an_unknown_element_is_set_aside_by_name(tmp_path, rock_salt_mgo):
+    line = json.loads(_line("odd", rock_salt_mgo))
+    line["species"][0] = "Xx"
+    (tmp_path / "x.jsonl").write_text(json.dumps(line))
+    (record,) = candidate_rows([tmp_path / "x.jsonl"], "Mg", "CC0")
+    assert isinstance(record, Reject) and "Xx" in record.reason
+
+
+def test_bare_metal_of_the_ion_is_no_candidate(tmp_path):
+    metal = Structure(
+        Lattice.hexagonal(3.21, 5.21), ["Mg", "Mg"], [[1 / 3, 2 / 3, 0.25], [2 / 3, 1 / 3, 0.75]]
+    )
+    metal.to(filename=str(tmp_path / "metal.cif"))
+    (record,) = candidate_rows([tmp_path], "Mg", "CC0")
+    assert isinstance(record, Reject) and "no host" in record.reason
+
+
 @pytest.mark.parametrize("name", ["absent.jsonl", "table.xlsx"])
 def test_a_file_that_cannot_be_read_as_a_whole_is_an_error(tmp_path, name):
     if name != "absent.jsonl":
@@ -157,10 +200,12 @@ def test_electrode_takes_its_composition_from_the_structures(tmp_path, layered_m
         ({"average_voltage": None}, "average_voltage is missing or null"),
         ({"average_voltage": float("inf")}, "voltage inf V"),
         ({"average_voltage": 60.0}, "voltage 60.0 V is not between"),
-        ({"id_discharge": "gone"}, "no structure gone"),
-        ({"id_charge": "gone"}, "no structure gone"),
+        ({"id_discharge": "gone"}, "no such structure among the files: gone"),
+        ({"id_charge": "gone"}, "no such structure among the files: gone"),
         ({"id_discharge": "c", "id_charge": "c"}, "no Mg"),
         ({"id_charge": "d"}, "holds 1.00 times the Mg"),
+        ({"average_voltage": "abc"}, "not a number: average_voltage 'abc'"),
+        ({"num_steps": "two"}, "num_steps 'two'"),
         ({"working_ion": "Fe", "id_charge": None}, "not a working ion"),
     ],
 )

@@ -5,6 +5,7 @@ run then plans with what is then executed (``Project.update``).
 """
 
 import json
+import shutil
 
 from screening_project import METALS, perovskite
 
@@ -152,6 +153,16 @@ def test_missing_input_file_is_named(project):
     run = project.snakemake()
     assert run.status != 0
     assert "structures.jsonl does not exist" in run.output and "Traceback" not in run.output
+
+
+def test_candidates_that_leave_the_shortlist_get_no_more_work(project):
+    for name in ("potential", "transport", "validation"):
+        shutil.rmtree(project.folder / "results" / name)
+    (project.folder / "results/candidates.csv").unlink()
+    project.configure(screen={"min_capacity_vol_Ah_per_L": 1e6})
+    jobs = project.run().jobs
+    assert not PER_CANDIDATE & set(jobs)
+    assert jobs["shortlist"] == 1 and jobs["report"] == 1
 
 
 def test_a_killed_run_goes_on_where_it_stopped(project):
