@@ -111,6 +111,8 @@ def _highest_charge(symbol: str, host: Mapping[str, float]) -> float:
     if symbol == "N" and host.get("H", 0.0) >= 3 * host["N"]:
         return ANION_CHARGE["N"]  # ammonium, ammonia
     ligands = (host.get("O", 0.0) + host.get("F", 0.0)) / host[symbol]
+    if symbol in ("Cl", "I") and any(other in OXOANION_CENTRE for other in host if other != symbol):
+        return ANION_CHARGE[symbol]  # the oxygens belong to the phosphate, sulphate... beside it
     for charge, fewest, most in OXOANION_CENTRE.get(symbol, ()):
         if fewest <= ligands < most:
             return charge

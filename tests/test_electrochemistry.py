@@ -64,6 +64,7 @@ def test_framework_is_the_host_without_the_ion():
         ("Na2SO3", "Na", 0.0),  # sulphite: S4+ has nothing to give
         ("Ca5P3O12Cl", "Ca", 0.0),  # apatite: chloride beside phosphate
         ("Na4Al3Si3O12Cl", "Na", 0.0),  # sodalite
+        ("Mg2PClO4", "Mg", 0.0),  # four oxygens per chloride, but they are phosphate's
         ("LiClO4", "Li", 0.0),
         ("MgNH4PO4", "Mg", 0.0),  # ammonium
         ("MgH2", "Mg", 0.0),  # hydride
