@@ -79,8 +79,17 @@ def test_intervals_of_short_runs_cover_and_are_unbiased():
 @pytest.mark.slow
 @pytest.mark.parametrize("true_A2_per_ps", [0.1, 0.3, 1.0])
 def test_coverage_of_jumping_ions_in_a_run_of_3_ps(true_A2_per_ps):
-    covered = coverage(lambda rng: jumping_ions(rng, 13, 150, true_A2_per_ps), true_A2_per_ps, 400)
-    assert 0.88 <= covered <= 0.99
+    results = [
+        measured(jumping_ions(np.random.default_rng(seed), 13, 150, true_A2_per_ps)) for seed in range(400)
+    ]
+    covered = np.array([holds(result, true_A2_per_ps) for result in results])
+    bounds = np.array([result.kind == "upper_bound" for result in results])
+    assert covered.mean() >= 0.88
+    # A bound is one-sided and may hold always; an interval that does is too wide.
+    if bounds.mean() < 0.5:
+        assert covered[~bounds].mean() <= 0.99
+    else:
+        assert covered[bounds].mean() >= 0.95
 
 
 @pytest.mark.slow
@@ -163,6 +172,16 @@ def test_ions_that_hop_to_and_fro_get_no_value():
     assert count_hops(positions_A, INTERVAL_PS, THRESHOLD_A).sum() > 10
     result = measured(positions_A)
     assert result.kind == "upper_bound"
+
+
+@pytest.mark.parametrize(("n_moved", "kind"), [(3, "upper_bound"), (8, "value")])
+def test_a_value_rests_on_five_ions_that_moved(n_moved, kind):
+    rng = np.random.default_rng(3)
+    positions_A = rng.normal(0, RATTLING_A, (300, 40, 3))
+    for ion in range(n_moved):
+        positions_A[20 + 30 * ion :, ion, 0] += JUMP_A
+        positions_A[60 + 30 * ion :, ion, 1] += JUMP_A
+    assert measured(positions_A).kind == kind
 
 
 def test_one_ion_alone_gets_a_bound():
