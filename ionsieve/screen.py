@@ -119,7 +119,6 @@ def describe(row: Mapping[str, Any], working_ion: str, thresholds: Thresholds) -
     n_ions = float(composition[working_ion])
     mass_g_per_mol = float(composition.weight)
     n_redox = _redox_limited_fraction(composition.reduced_formula, working_ion) * n_ions
-    density_kg_per_L = mass_g_per_mol / volume_A3 * 1.66053906660
     capacity_vol = volumetric_capacity(n_ions, working_ion, volume_A3)
     capacity_grav = gravimetric_capacity(n_ions, working_ion, mass_g_per_mol)
     redox_vol = volumetric_capacity(n_redox, working_ion, volume_A3)
@@ -140,7 +139,7 @@ def describe(row: Mapping[str, Any], working_ion: str, thresholds: Thresholds) -
         "redox_capacity_grav_mAh_per_g": gravimetric_capacity(n_redox, working_ion, mass_g_per_mol),
         "redox_capacity_vol_Ah_per_L": redox_vol,
         "energy_density_Wh_per_kg": voltage_V * capacity_grav,
-        "energy_density_Wh_per_L": voltage_V * capacity_grav * density_kg_per_L,
+        "energy_density_Wh_per_L": voltage_V * capacity_vol,
         "anion_redox": n_redox < n_ions * (1 - 1e-9),
         "screen_score": float(passes) * max(voltage_V, 0.0) * redox_vol,
     }
