@@ -21,6 +21,11 @@ from pymatgen.core import Lattice, Structure
 
 ROOT = Path(__file__).resolve().parents[2]
 DOUBLES = Path(__file__).resolve().parent / "doubles"
+DOUBLE_OF = {
+    "teacher_frames.py": "declared_outputs.py",
+    "train_potential.py": "declared_outputs.py",
+    "run_md.py": "run_md.py",
+}
 WORKFLOW_PARTS = ("Snakefile", "rules", "workflow_scripts", "profiles", "config.yaml", "envs", "ionsieve")
 METALS = ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Mo", "W", "Nb", "Cu", "Zr")
 
@@ -173,6 +178,6 @@ def new_project(folder: Path, *, doubles: bool) -> Project:
         else:
             shutil.copy2(source, folder / part)
     if doubles:
-        for script in DOUBLES.glob("*.py"):
-            shutil.copy2(script, folder / "workflow_scripts" / script.name)
+        for script, double in DOUBLE_OF.items():
+            shutil.copy2(DOUBLES / double, folder / "workflow_scripts" / script)
     return Project(folder)

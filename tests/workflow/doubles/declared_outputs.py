@@ -1,4 +1,4 @@
-"""Test double of workflow_scripts/teacher_frames.py: declared outputs, no physics."""
+"""Test double of teacher_frames.py and train_potential.py: declared outputs, no physics."""
 
 from pathlib import Path
 
