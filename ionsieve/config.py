@@ -19,7 +19,7 @@ from ionsieve.ions import WORKING_IONS
 
 DEMO_CANDIDATES = "Mg"  # ionsieve/data/demo holds electrodes of seven ions, candidates of this one
 
-Source = Literal["demo", "files"]
+Source = Literal["demo", "files", "materials_project", "gnome"]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -47,6 +47,73 @@ class FilesConfig(_Section):
     licence: str = Field(default="unknown", description="Licence of these files; travels with every row.")
 
 
+class MaterialsProjectConfig(_Section):
+    """What the `materials_project` source asks for; the key is in MP_API_KEY or the client's settings."""
+
+    ions: list[str] = Field(
+        default=list(WORKING_IONS),
+        min_length=1,
+        description="Working ions whose insertion electrodes train the voltage model.",
+    )
+    thermo_type: Literal["GGA_GGA+U_R2SCAN", "GGA_GGA+U", "R2SCAN"] = Field(
+        default="GGA_GGA+U_R2SCAN", description="Whose convex hull the candidates' distances refer to."
+    )
+    include_gnome: bool = Field(
+        default=False,
+        description="Take the GNoME entries of the Materials Project too: CC BY-NC 4.0, non-commercial.",
+    )
+
+    @field_validator("ions")
+    @classmethod
+    def _ions_are_known(cls, ions: list[str]) -> list[str]:
+        strangers = sorted(set(ions) - set(WORKING_IONS))
+        if strangers:
+            raise ValueError(f"not working ions: {', '.join(strangers)}; choose of {', '.join(WORKING_IONS)}")
+        return ions
+
+
+class GnomeConfig(_Section):
+    """Where the `gnome` source is, and which of its crystals are asked for. CC BY-NC 4.0, non-commercial."""
+
+    location: str = Field(
+        default="https://storage.googleapis.com/gdm_materials_discovery/gnome_data",
+        description="Address, or a folder of yours, of stable_materials_summary.csv and by_id.zip.",
+    )
+    max_formation_energy_eV_per_atom: float = Field(
+        default=0.0, description="Crystals with this formation energy or more are left out (paper: 0)."
+    )
+
+    @field_validator("location")
+    @classmethod
+    def _location_exists(cls, location: str) -> str:
+        if not location.startswith(("https://", "http://")) and not Path(location).is_dir():
+            raise ValueError(
+                f"{location} is neither an http(s) address nor a folder (seen from {Path.cwd()}); mend it"
+            )
+        return location.rstrip("/")
+
+
+class MptrjConfig(_Section):
+    """Relaxation frames of the Materials Project (MPtrj, CC BY 4.0), for potential.mode `shared`."""
+
+    location: str | None = Field(
+        default=None,
+        description="Path or address of the MPtrj JSON; its sampled frames then train the shared potential.",
+    )
+    elements: list[str] = Field(
+        default=[], description="Only crystals made of nothing but these elements; empty: all."
+    )
+
+    @field_validator("location")
+    @classmethod
+    def _location_exists(cls, location: str | None) -> str | None:
+        if location and not location.startswith(("https://", "http://")) and not Path(location).is_file():
+            raise ValueError(
+                f"{location} is neither an http(s) address nor a file (seen from {Path.cwd()}); mend it"
+            )
+        return location
+
+
 class DataConfig(_Section):
     """Which crystals go in."""
 
@@ -54,6 +121,14 @@ class DataConfig(_Section):
         default=["demo"], min_length=1, description="Where electrodes and candidates come from; earlier wins."
     )
     files: FilesConfig = Field(default=FilesConfig(), description="Paths of the `files` source.")
+    materials_project: MaterialsProjectConfig = Field(
+        default=MaterialsProjectConfig(), description="What the `materials_project` source asks for."
+    )
+    gnome: GnomeConfig = Field(default=GnomeConfig(), description="What the `gnome` source asks for.")
+    mptrj: MptrjConfig = Field(default=MptrjConfig(), description="Relaxation frames of the MPtrj data set.")
+    vasp_outputs: list[Path] = Field(
+        default=[], description="Folders with vasprun.xml files of yours, as frames for the shared potential."
+    )
     max_energy_above_hull_eV_per_atom: NotNegative = Field(
         default=0.15,
         description="Candidates further above the convex hull are left out; unknown ones pass, flagged.",

@@ -31,6 +31,10 @@ def _number(name: str, nullable: bool = False) -> pa.Field:
     return pa.field(name, pa.float64(), nullable=nullable)
 
 
+def _numbers(name: str) -> pa.Field:
+    return pa.field(name, pa.list_(pa.float64()), nullable=False)
+
+
 def _integer(name: str) -> pa.Field:
     return pa.field(name, pa.int64(), nullable=False)
 
@@ -53,6 +57,10 @@ ELECTRODES = pa.schema(
         _number("voltage_V"),
         _number("x_charged"),  # working ions left when charged, as a fraction of those when discharged
         _integer("n_steps"),
+        # The voltage steps from charged to discharged, empty where the source does not tell: the voltage of
+        # each, and the ion content at their ends (n_steps + 1 fractions, x_charged first, 1 last).
+        _numbers("step_voltage_V"),
+        _numbers("step_x"),
         *_STRUCTURE,
     ]
 )
@@ -65,6 +73,7 @@ CANDIDATES = pa.schema(
         _text("licence"),
         _text("formula"),
         _number("energy_above_hull_eV_per_atom", nullable=True),
+        _text("hull_reference", nullable=True),  # whose convex hull that distance refers to
         *_STRUCTURE,
     ]
 )
@@ -122,6 +131,7 @@ SCREENED = pa.schema(
         _integer("n_sites"),
         _number("volume_A3"),
         _number("energy_above_hull_eV_per_atom", nullable=True),
+        _text("hull_reference", nullable=True),  # whose convex hull that distance refers to
         _number("voltage_V"),
         _number("voltage_low_V"),
         _number("voltage_high_V"),

@@ -9,7 +9,12 @@ from ionsieve.data.catalogue import bucket_name
 # Jobs of one candidate wait for a shortlist that is about to change, so that no work goes into candidates
 # that are leaving it; `ancient`, because a new shortlist alone makes no candidate's result stale.
 SHORTLIST = "results/screen/shortlist.parquet"
-RAW_TABLES = ("electrodes.parquet", "candidates.parquet", "rejects.parquet")
+RAW_TABLES = (
+    "electrodes.parquet",
+    "candidates.parquet",
+    "rejects.parquet",
+    "provenance.json",
+)
 BUCKETS = [bucket_name(number) for number in range(config_model.data.shards)]
 
 

@@ -24,6 +24,7 @@ rule ingest_demo:
         electrodes="results/data/raw/demo/electrodes.parquet",
         candidates="results/data/raw/demo/candidates.parquet",
         rejects="results/data/raw/demo/rejects.parquet",
+        provenance="results/data/raw/demo/provenance.json",
     log:
         "results/logs/ingest_demo.log",
     benchmark:
@@ -51,6 +52,7 @@ rule ingest_files:
         electrodes="results/data/raw/files/electrodes.parquet",
         candidates="results/data/raw/files/candidates.parquet",
         rejects="results/data/raw/files/rejects.parquet",
+        provenance="results/data/raw/files/provenance.json",
     log:
         "results/logs/ingest_files.log",
     benchmark:

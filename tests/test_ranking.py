@@ -20,6 +20,7 @@ def shortlisted(material_id: str, screen_score: float = 1000.0, **changes) -> di
         "n_sites": 14,
         "volume_A3": 150.0,
         "energy_above_hull_eV_per_atom": 0.0,
+        "hull_reference": "Materials Project (GGA_GGA+U_R2SCAN)",
         "voltage_V": 3.2,
         "voltage_low_V": 2.8,
         "voltage_high_V": 3.6,

@@ -37,6 +37,7 @@ def _shard(*entries: tuple[str, Structure, float], source: str = "files", sigma_
                 "licence": "CC0",
                 "formula": structure.composition.reduced_formula,
                 "energy_above_hull_eV_per_atom": None,
+                "hull_reference": None,
                 **to_columns(structure),
             }
             for name, structure, _ in entries

@@ -6,20 +6,20 @@ Input: the files under ``data.files`` of the configuration. Output: the raw tabl
 
 from pathlib import Path
 
-from ionsieve.data.ingest import ingest_files
+from ionsieve.data.files import pull
+from ionsieve.data.records import write_raw
 
 
 def main(snakemake) -> None:
-    ingest_files(
+    params = snakemake.params
+    pulled = pull(
         [Path(path) for path in snakemake.input.electrodes],
         [Path(path) for path in snakemake.input.structures],
-        working_ion=snakemake.params.working_ion,
-        label_kind=snakemake.params.label_kind,
-        licence=snakemake.params.licence,
-        electrodes_out=snakemake.output.electrodes,
-        candidates_out=snakemake.output.candidates,
-        rejects_out=snakemake.output.rejects,
+        working_ion=params.working_ion,
+        label_kind=params.label_kind,
+        licence=params.licence,
     )
+    write_raw(pulled, Path(snakemake.output.provenance).parent)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import gzip
 import json
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -25,7 +25,8 @@ from pymatgen.io.cif import CifParser
 
 from ionsieve import structures
 from ionsieve.data.formats import CRYSTAL_FORMATS, crystal_files, crystal_name, is_crystal_file
-from ionsieve.data.records import Reject, check_electrode, unknown_ion
+from ionsieve.data.records import Pulled, Record, Reject, check_candidate, check_electrode, unknown_ion
+from ionsieve.data.steps import voltage_steps
 from ionsieve.electrochemistry import framework_formula
 from ionsieve.errors import DataError
 from ionsieve.ions import WORKING_IONS
@@ -33,6 +34,9 @@ from ionsieve.structures import DamagedStructure
 from ionsieve.tables import CANDIDATES, ELECTRODES
 
 SOURCE = "files"
+HULL_OF_FILES = "as given in the files"
+# Columns that a Parquet file of the user may lack, and what stands for them.
+OPTIONAL_COLUMNS: dict[str, Any] = {"hull_reference": None, "step_voltage_V": [], "step_x": []}
 PARQUET_BATCH_ROWS = 2048
 
 
@@ -43,6 +47,7 @@ class Crystal:
     material_id: str
     columns: dict[str, Any]
     energy_above_hull_eV_per_atom: float | None = None
+    hull_reference: str | None = None
     licence: str | None = None
 
 
@@ -80,32 +85,44 @@ def read_structures(paths: Iterable[Path]) -> Iterator[Crystal | Reject]:
             )
 
 
-def candidate_rows(
-    paths: Iterable[Path], working_ion: str, licence: str
-) -> Iterator[dict[str, Any] | Reject]:
+def pull(
+    electrode_paths: Sequence[Path],
+    structure_paths: Sequence[Path],
+    working_ion: str,
+    label_kind: str,
+    licence: str,
+) -> Pulled:
+    """What the user's files give: electrodes, and every crystal with the working ion as a candidate."""
+    return Pulled(
+        electrode_rows(electrode_paths, structure_paths, label_kind, licence),
+        candidate_rows(structure_paths, working_ion, licence),
+        {"source": SOURCE, "version": None, "licences": [licence], "cite": []},
+    )
+
+
+def candidate_rows(paths: Iterable[Path], working_ion: str, licence: str) -> Iterator[Record]:
     """Rows of :data:`~ionsieve.tables.CANDIDATES` for every usable crystal with the working ion."""
     for crystal in read_structures(paths):
         if isinstance(crystal, Reject):
             yield crystal
             continue
-        try:
-            structures.check(crystal.columns, working_ion)
-        except DamagedStructure as damage:
-            yield Reject(crystal.material_id, SOURCE, "candidates", str(damage))
-            continue
-        yield {
+        row = {
             "material_id": crystal.material_id,
             "source": SOURCE,
             "licence": str(crystal.licence or licence),
-            "formula": structures.composition_of(crystal.columns["numbers"]).reduced_formula,
             "energy_above_hull_eV_per_atom": crystal.energy_above_hull_eV_per_atom,
+            "hull_reference": crystal.hull_reference,
             **crystal.columns,
         }
+        checked = check_candidate(row, working_ion)
+        if not isinstance(checked, Reject):
+            checked["formula"] = structures.composition_of(crystal.columns["numbers"]).reduced_formula
+        yield checked
 
 
 def electrode_rows(
     electrode_paths: Iterable[Path], structure_paths: Iterable[Path], label_kind: str, licence: str
-) -> Iterator[dict[str, Any] | Reject]:
+) -> Iterator[Record]:
     """Rows of :data:`~ionsieve.tables.ELECTRODES`.
 
     Compositions come from the structures, never from formulas in the electrode file: some of the
@@ -146,7 +163,7 @@ def _electrode_row(
     reasons: Mapping[str, str],
     label_kind: str,
     licence: str,
-) -> dict[str, Any] | Reject:
+) -> Record:
     electrode_id = str(document.get("battery_id", "unnamed"))
 
     def rejected(reason: str) -> Reject:
@@ -178,6 +195,7 @@ def _electrode_row(
             x_charged = charged_content(composition, structures.composition_of(charged["numbers"]), ion)
         except DamagedStructure as damage:
             return rejected(str(damage))
+    step_voltage_V, step_x = voltage_steps(document.get("adj_pairs") or [])
     row = {
         "electrode_id": electrode_id,
         "material_id": material_id,
@@ -190,6 +208,8 @@ def _electrode_row(
         "voltage_V": voltage_V,
         "x_charged": x_charged,
         "n_steps": n_steps,
+        "step_voltage_V": step_voltage_V,
+        "step_x": step_x,
         **columns,
     }
     return check_electrode(row)
@@ -248,8 +268,7 @@ def _read_extxyz(path: Path) -> Iterator[Crystal | Reject]:
         if not atoms.pbc.all():
             yield Reject(name, SOURCE, "read", "not periodic in three directions")
             continue
-        hull = atoms.info.get("energy_above_hull_eV_per_atom")
-        yield Crystal(name, structures.to_columns(atoms), None if hull is None else float(hull))
+        yield Crystal(name, structures.to_columns(atoms), *_hull(atoms.info))
 
 
 def _read_json_lines(path: Path) -> Iterator[Crystal | Reject]:
@@ -259,12 +278,8 @@ def _read_json_lines(path: Path) -> Iterator[Crystal | Reject]:
         try:
             structure = _structure_of(document)
             structures.reject_disorder(structure)
-            hull = document.get("energy_above_hull_eV_per_atom", document.get("energy_above_hull"))
             yield Crystal(
-                name,
-                structures.to_columns(structure),
-                None if hull is None else float(hull),
-                document.get("licence"),
+                name, structures.to_columns(structure), *_hull(document), licence=document.get("licence")
             )
         except DamagedStructure as damage:
             yield Reject(name, SOURCE, "read", str(damage))
@@ -272,6 +287,14 @@ def _read_json_lines(path: Path) -> Iterator[Crystal | Reject]:
             yield Reject(
                 name, SOURCE, "read", f"line {number} of {path.name} is unreadable: {_first_line(error)}"
             )
+
+
+def _hull(properties: Mapping[str, Any]) -> tuple[float | None, str | None]:
+    """Hull distance in eV/atom and whose hull it refers to; None where the file does not tell."""
+    distance = properties.get("energy_above_hull_eV_per_atom", properties.get("energy_above_hull"))
+    if distance is None:
+        return None, None
+    return float(distance), str(properties.get("hull_reference", HULL_OF_FILES))
 
 
 def _structure_of(document: Mapping[str, Any]) -> Structure:
@@ -316,12 +339,12 @@ def _read_parquet_structures(path: Path) -> Iterator[Crystal | Reject]:
         yield Crystal(
             safe_id(row["material_id"]),
             {key: row[key] for key in ("numbers", "cell", "frac_coords")},
-            row["energy_above_hull_eV_per_atom"],
-            row["licence"],
+            *_hull(row),
+            licence=row["licence"],
         )
 
 
-def _read_parquet_electrodes(path: Path) -> Iterator[dict[str, Any] | Reject]:
+def _read_parquet_electrodes(path: Path) -> Iterator[Record]:
     for number, row in enumerate(_parquet_rows(path, ELECTRODES.names), start=1):
         if any(row[key] is None for key in ELECTRODES.names):
             name = str(row["electrode_id"] or f"{path.stem}-{number}")
@@ -335,11 +358,15 @@ def _parquet_rows(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
         table = pq.ParquetFile(path)
     except Exception as error:  # pyarrow has no common base class for damaged files
         raise DataError(f"{path} is not a readable Parquet file: {_first_line(error)}") from error
-    missing = [name for name in columns if name not in table.schema_arrow.names]
+    absent = {name for name in columns if name not in table.schema_arrow.names}
+    missing = sorted(absent - OPTIONAL_COLUMNS.keys())
     if missing:
         raise DataError(f"{path} lacks the columns {', '.join(missing)}; see ionsieve/tables.py")
-    for batch in table.iter_batches(PARQUET_BATCH_ROWS, columns=columns):
-        yield from batch.to_pylist()
+    stand_ins = {name: OPTIONAL_COLUMNS[name] for name in absent}
+    present = [name for name in columns if name not in absent]
+    for batch in table.iter_batches(PARQUET_BATCH_ROWS, columns=present):
+        for row in batch.to_pylist():
+            yield row | stand_ins
 
 
 def _first_line(error: Exception) -> str:

@@ -1,21 +1,31 @@
-"""Records on their way in: what a source yields, and what every electrode must satisfy."""
+"""Records on their way in: what a source yields, what every crystal must satisfy, and the raw tables."""
 
 import math
-from collections.abc import Iterable, Iterator
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ionsieve import structures, tables
-from ionsieve.artifacts import atomic_path
+from ionsieve.artifacts import move_if_changed, write_json
 from ionsieve.ions import WORKING_IONS
 
 # Wider than any intercalation voltage; beyond it a label is a mistake, not chemistry.
 PLAUSIBLE_VOLTAGE_V = (-5.0, 10.0)
-BATCH_ROWS = 4096
+BATCH_ROWS = 2048
+
+
+PROVENANCE = "provenance.json"
+RAW_TABLES = {
+    "electrodes.parquet": tables.ELECTRODES,
+    "candidates.parquet": tables.CANDIDATES,
+    "rejects.parquet": tables.REJECTS,
+}
 
 
 @dataclass(frozen=True)
@@ -28,7 +38,37 @@ class Reject:
     reason: str
 
 
-def check_electrode(row: dict[str, Any]) -> dict[str, Any] | Reject:
+Record = dict[str, Any] | Reject
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What a source gives: streams of records, and where they come from.
+
+    Attributes
+    ----------
+    electrodes : rows of :data:`ionsieve.tables.ELECTRODES`, or rejects.
+    candidates : rows of :data:`ionsieve.tables.CANDIDATES`, or rejects.
+    provenance : JSON-able; ``source``, ``version`` (of the database, or None), ``licences``, ``cite``, and
+        what else tells one release from another. No dates, no paths, no secrets: equal content, equal
+        document.
+    """
+
+    electrodes: Iterable[Record]
+    candidates: Iterable[Record]
+    provenance: dict[str, Any]
+
+
+def check_candidate(row: dict[str, Any], working_ion: str) -> Record:
+    """The row itself, or a Reject that says why no stage could use this crystal."""
+    try:
+        structures.check(row, working_ion)
+    except structures.DamagedStructure as damage:
+        return Reject(row["material_id"], row["source"], "candidates", str(damage))
+    return row
+
+
+def check_electrode(row: dict[str, Any]) -> Record:
     """The row itself, or a Reject that says why no voltage model could learn from it."""
     reason = _electrode_fault(row)
     return Reject(row["electrode_id"], row["source"], "electrodes", reason) if reason else row
@@ -52,40 +92,65 @@ def _electrode_fault(row: dict[str, Any]) -> str | None:
     return None
 
 
-def write_records(
-    records: Iterable[dict[str, Any] | Reject], schema: pa.Schema, table: Path | str
-) -> tuple[int, list[Reject]]:
-    """Stream records into a Parquet table of ``schema``; the rejects come back, the rows do not.
+def write_raw(pulled: Pulled, folder: Path | str) -> bool:
+    """Write a source's raw tables and provenance into ``folder``; returns whether anything there changed.
 
-    Returns
-    -------
-    The number of rows written, and the rejects.
+    Streams: one batch of rows is in memory at a time. All files are written aside first, so a source that
+    breaks off changes nothing; a file whose content has not changed keeps its date.
     """
-    rejects: list[Reject] = []
-    written = 0
-    with atomic_path(table) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-        for batch in _batches(records, rejects):
-            writer.write_table(tables.to_arrow(batch, schema))
-            written += len(batch)
-    return written, rejects
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as temporary:
+        aside = Path(temporary)
+        with _RowWriter(aside / "rejects.parquet", tables.REJECTS) as rejects:
+            for name, records in (("electrodes", pulled.electrodes), ("candidates", pulled.candidates)):
+                table = f"{name}.parquet"
+                with _RowWriter(aside / table, RAW_TABLES[table]) as rows:
+                    for record in records:
+                        if isinstance(record, Reject):
+                            rejects.add(asdict(record))
+                        else:
+                            rows.add(record)
+        write_json(aside / PROVENANCE, pulled.provenance)
+        changed = [move_if_changed(aside / name, folder / name) for name in (*RAW_TABLES, PROVENANCE)]
+    return any(changed)
 
 
-def write_rejects(rejects: Iterable[Reject], path: Path | str) -> None:
-    """Write rejects as a table of :data:`ionsieve.tables.REJECTS`."""
-    tables.write_table([asdict(reject) for reject in rejects], tables.REJECTS, path)
+def refresh(pull: Callable[[Path], Pulled], folder: Path | str) -> bool:
+    """Pull a database into ``folder``, its source's raw tables; returns whether anything there changed.
+
+    ``pull`` gets a folder to cache what it has fetched, so that a pull that breaks off goes on there. The
+    cache goes when the pull is complete: the next one sees the database of its day.
+    """
+    folder = Path(folder)
+    cache = folder.parents[1] / "cache" / folder.name
+    changed = write_raw(pull(cache), folder)
+    shutil.rmtree(cache, ignore_errors=True)
+    return changed
 
 
-def _batches(
-    records: Iterable[dict[str, Any] | Reject], rejects: list[Reject]
-) -> Iterator[list[dict[str, Any]]]:
-    batch: list[dict[str, Any]] = []
-    for record in records:
-        if isinstance(record, Reject):
-            rejects.append(record)
-            continue
-        batch.append(record)
-        if len(batch) == BATCH_ROWS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+class _RowWriter:
+    """A Parquet table that grows row by row, with one batch in memory."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
+        self._batch: list[dict[str, Any]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if error is None:
+            self._flush()
+        self._writer.close()
+
+    def add(self, row: dict[str, Any]) -> None:
+        self._batch.append(row)
+        if len(self._batch) == BATCH_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._batch:
+            self._writer.write_table(tables.to_arrow(self._batch, self._schema))
+            self._batch = []

@@ -1,6 +1,7 @@
 """The catalogue moves only the buckets whose candidates changed."""
 
 import os
+from dataclasses import asdict
 
 import pandas as pd
 import pytest
@@ -8,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ionsieve import tables
-from ionsieve.artifacts import read_json
+from ionsieve.artifacts import read_json, write_json
 from ionsieve.data.catalogue import assemble, bucket_name, bucket_of
-from ionsieve.data.records import Reject, write_rejects
+from ionsieve.data.records import Reject
 from ionsieve.errors import DataError
 
 N_BUCKETS = 16
@@ -28,6 +29,7 @@ def _candidate(name: str, source: str = "files", hull: float | None = None, **ch
         "licence": "CC0",
         "formula": "MgO",
         "energy_above_hull_eV_per_atom": hull,
+        "hull_reference": None if hull is None else "test",
         **CRYSTAL,
         **changes,
     }
@@ -45,6 +47,8 @@ ELECTRODE = {
     "voltage_V": 1.0,
     "x_charged": 0.0,
     "n_steps": 1,
+    "step_voltage_V": [1.0],
+    "step_x": [0.0, 1.0],
     **CRYSTAL,
 }
 
@@ -61,7 +65,8 @@ def _raw(folder, candidates, electrodes=(ELECTRODE,), rejects=()):
         tables.CANDIDATES,
         folder / "candidates.parquet",
     )
-    write_rejects(rejects, folder / "rejects.parquet")
+    tables.write_table([asdict(reject) for reject in rejects], tables.REJECTS, folder / "rejects.parquet")
+    write_json(folder / "provenance.json", {"source": folder.name, "version": None})
     return folder
 
 

@@ -8,9 +8,15 @@ from pymatgen.core import Composition, Lattice, Structure
 
 from ionsieve import tables
 from ionsieve.artifacts import digest
-from ionsieve.data.files import candidate_rows, charged_content, electrode_rows, read_structures, safe_id
-from ionsieve.data.ingest import ingest_files
-from ionsieve.data.records import Reject
+from ionsieve.data.files import (
+    candidate_rows,
+    charged_content,
+    electrode_rows,
+    pull,
+    read_structures,
+    safe_id,
+)
+from ionsieve.data.records import Reject, write_raw
 from ionsieve.errors import DataError
 from ionsieve.structures import DamagedStructure, to_structure
 
@@ -242,18 +248,8 @@ def test_ingest_is_the_same_bytes_twice(tmp_path, layered_mgtis2, layered_tis2):
     (tmp_path / "s.jsonl").write_text("\n".join([_line("d", layered_mgtis2), _line("c", layered_tis2)]))
     digests = []
     for run in ("one", "two"):
-        outputs = {
-            name: tmp_path / run / f"{name}.parquet" for name in ("electrodes", "candidates", "rejects")
-        }
-        ingest_files(
-            [tmp_path / "e.jsonl"],
-            [tmp_path / "s.jsonl"],
-            working_ion="Mg",
-            label_kind="DFT (test)",
-            licence="CC0",
-            electrodes_out=outputs["electrodes"],
-            candidates_out=outputs["candidates"],
-            rejects_out=outputs["rejects"],
-        )
-        digests.append([digest(path) for path in outputs.values()])
+        folder = tmp_path / run
+        write_raw(pull([tmp_path / "e.jsonl"], [tmp_path / "s.jsonl"], "Mg", "DFT (test)", "CC0"), folder)
+        digests.append([digest(path) for path in sorted(folder.iterdir())])
+    assert len(digests[0]) == 4
     assert digests[0] == digests[1]

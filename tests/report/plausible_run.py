@@ -129,6 +129,7 @@ def screened_row(
         "n_sites": 14,
         "volume_A3": 150.0,
         "energy_above_hull_eV_per_atom": None if "spinel" in material_id else 0.02,
+        "hull_reference": None if "spinel" in material_id else "Materials Project (GGA_GGA+U_R2SCAN)",
         "voltage_V": voltage_V,
         "voltage_low_V": voltage_V - 0.6,
         "voltage_high_V": voltage_V + 0.6,

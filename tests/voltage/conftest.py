@@ -114,6 +114,8 @@ def synthetic_table() -> pd.DataFrame:
                         "voltage_V": metal_V + anion_V + ion_V,
                         "x_charged": 0.0,
                         "n_steps": 1,
+                        "step_voltage_V": [],
+                        "step_x": [],
                         **to_columns(structure),
                     }
                 )

@@ -45,6 +45,7 @@ def candidates(synthetic_table) -> pd.DataFrame:
     rows = synthetic_table[synthetic_table["working_ion"] == "Mg"].iloc[[0, 5, 10, 15]]
     table = rows.assign(material_id=["new-1", "new-2", "new-3", rows["material_id"].iloc[3]])
     table["energy_above_hull_eV_per_atom"] = None
+    table["hull_reference"] = None
     numbers = table["numbers"].tolist()
     numbers[2] = [12, 74, *numbers[2][2:]]
     return table.assign(numbers=numbers)[CANDIDATES.names].reset_index(drop=True)

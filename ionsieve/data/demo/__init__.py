@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ionsieve.artifacts import read_json
+from ionsieve.data.records import Pulled, check_candidate, check_electrode
 from ionsieve.tables import CANDIDATES, ELECTRODES, read_table
 
 SOURCE = "demo"
@@ -51,6 +52,15 @@ def load_candidates() -> pd.DataFrame:
     return _shipped("candidates.parquet", CANDIDATES)
 
 
+def pull(working_ion: str) -> Pulled:
+    """What ships with IonSieve, with the checks of every other source."""
+    return Pulled(
+        (check_electrode(row) for row in _rows(load_electrodes())),
+        (check_candidate(row, working_ion) for row in _rows(load_candidates())),
+        {"source": SOURCE, "version": None, "licences": [LICENCE], "cite": []},
+    )
+
+
 def load_records() -> pd.DataFrame:
     """Energies and outcome of every record, columns of :data:`RECORDS`."""
     return _shipped("records.parquet", RECORDS)
@@ -60,6 +70,10 @@ def load_provenance() -> dict[str, Any]:
     """How the shipped tables were made: versions, settings, metal energies, counts."""
     with as_file(files(__package__) / "provenance.json") as path:
         return read_json(path)
+
+
+def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
 def _shipped(name: str, schema: pa.Schema) -> pd.DataFrame:

@@ -221,6 +221,8 @@ def _electrode(record: Mapping[str, Any]) -> dict[str, Any]:
         "label_kind": LABEL_KIND,
         "x_charged": 0.0,
         "n_steps": 1,
+        "step_voltage_V": [record["voltage_V"]],
+        "step_x": [0.0, 1.0],
         **{column: record[column] for column in same},
     }
 
@@ -231,6 +233,7 @@ def _candidate(record: Mapping[str, Any]) -> dict[str, Any]:
         "source": SOURCE,
         "licence": LICENCE,
         "energy_above_hull_eV_per_atom": None,
+        "hull_reference": None,
         **{column: record[column] for column in ("formula", "numbers", "cell", "frac_coords")},
     }
 
