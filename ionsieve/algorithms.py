@@ -4,7 +4,7 @@ Snakemake does not see edits of the library. Raise a stage's number when its res
 stage and what follows rerun, the stages before it do not.
 """
 
-DATA = 1
+DATA = 2
 VOLTAGE = 1
 SCREEN = 1
 POTENTIAL = 1

@@ -7,7 +7,7 @@ and ``candidates/{bucket}.parquet``.
 
 from pathlib import Path
 
-from ionsieve.data.catalogue import assemble
+from ionsieve.data.catalogue import Limits, assemble
 
 
 def main(snakemake) -> None:
@@ -16,8 +16,10 @@ def main(snakemake) -> None:
         [data_folder / "raw" / source for source in snakemake.params.sources],
         data_folder,
         n_buckets=snakemake.params.shards,
-        max_energy_above_hull_eV_per_atom=snakemake.params.max_energy_above_hull_eV_per_atom,
-        max_sites=snakemake.params.max_sites,
+        limits=Limits(
+            max_energy_above_hull_eV_per_atom=snakemake.params.max_energy_above_hull_eV_per_atom,
+            max_sites=snakemake.params.max_sites,
+        ),
         working_ion=snakemake.params.working_ion,
     )
 

@@ -2,34 +2,68 @@
 
 The catalogue is where a data update stops: its tables keep bytes and date when their content has not
 changed, so only the buckets that a new, changed or withdrawn candidate falls in become stale. A
-candidate's bucket is a hash of its id, so a new row moves no other row.
+candidate's bucket is a hash of its id, so a new row moves no other row. Rows stream from the sources
+through parts by formula, where crystals that two sources share are found, to parts by bucket; only one
+part is in memory at a time.
 """
 
 import csv
-import hashlib
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ionsieve import tables
-from ionsieve.artifacts import atomic_path, move_if_changed, replace_if_changed, write_json
-from ionsieve.data.records import Reject
+from ionsieve.artifacts import atomic_path, move_if_changed, read_json, replace_if_changed, write_json
+from ionsieve.data.duplicates import duplicates
+from ionsieve.data.records import PROVENANCE, Reject
+from ionsieve.data.spill import PARTS, Spill, hash_of, take
 from ionsieve.errors import DataError
 
-_HASH_BYTES = 8
-_ROWS_PER_GROUP = 512
+BATCH_ROWS = 8192
+ROW_GROUP_ROWS = 1024
+
+# Candidates between the sources and the buckets: priority 0 belongs to the source named first.
+_RANKED = tables.CANDIDATES.append(pa.field("priority", pa.int16(), nullable=False))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Which candidates are left out; see :class:`ionsieve.config.DataConfig`."""
+
+    max_energy_above_hull_eV_per_atom: float
+    max_sites: int
+
+
+@dataclass
+class Rejects:
+    """Records set aside, written as they come; their reasons are counted."""
+
+    writer: Any
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def add(self, reject: Reject) -> None:
+        """Write one row and count its reason."""
+        self.writer.writerow((reject.material_id, reject.source, reject.stage, reject.reason))
+        self.reasons[f"{reject.stage}: {_kind(reject.reason)}"] += 1
+
+    def common(self) -> str:
+        """The most common reasons, in words."""
+        return ", ".join(f"{count} x {kind}" for kind, count in self.reasons.most_common(3)) or "nothing"
 
 
 def bucket_of(material_id: str, n_buckets: int) -> int:
     """Bucket of a candidate: SHA-256 of its id, modulo the number of buckets."""
-    head = hashlib.sha256(material_id.encode()).digest()[:_HASH_BYTES]
-    return int.from_bytes(head, "big") % n_buckets
+    return hash_of(material_id, n_buckets)
 
 
 def bucket_name(bucket: int) -> str:
@@ -38,44 +72,32 @@ def bucket_name(bucket: int) -> str:
 
 
 def assemble(
-    raw_folders: Sequence[Path],
-    data_folder: Path,
-    n_buckets: int,
-    max_energy_above_hull_eV_per_atom: float,
-    max_sites: int,
-    working_ion: str,
+    raw_folders: Sequence[Path], data_folder: Path, n_buckets: int, limits: Limits, working_ion: str
 ) -> None:
     """Merge the raw tables of all sources into ``data_folder``.
 
     Writes ``electrodes.parquet`` and ``candidates/{bucket}.parquet`` only where their content
-    changes, and ``rejects.csv`` and ``catalogue.json`` always. An id that two sources share belongs
-    to the earlier source.
+    changes, and ``rejects.csv`` and ``catalogue.json`` always. An id or a crystal that two sources share
+    belongs to the earlier source.
 
     Raises
     ------
     DataError : no electrode or no candidate is left; the message says what was set aside and why.
     """
-    rejects = [
-        Reject(**{str(key): value for key, value in row.items()})
-        for folder in raw_folders
-        for row in tables.read_table(folder / "rejects.parquet", tables.REJECTS).to_dict("records")
-    ]
     counts: Counter[str] = Counter()
-    electrodes = _merged_electrodes(raw_folders, rejects)
-    replace_if_changed(
-        data_folder / "electrodes.parquet",
-        lambda path: tables.write_table(electrodes, tables.ELECTRODES, path),
-    )
-    _write_buckets(
-        _accepted_candidates(raw_folders, max_energy_above_hull_eV_per_atom, max_sites, rejects, counts),
-        data_folder / "candidates",
-        n_buckets,
-    )
-    _write_rejects_csv(rejects, data_folder / "rejects.csv")
+    with _rejects_csv(data_folder / "rejects.csv") as rejects:
+        for reject in _raw_rejects(raw_folders):
+            rejects.add(reject)
+        electrodes = _merged_electrodes(raw_folders, rejects)
+        replace_if_changed(
+            data_folder / "electrodes.parquet",
+            lambda path: tables.write_table(electrodes, tables.ELECTRODES, path),
+        )
+        _write_buckets(raw_folders, data_folder / "candidates", n_buckets, limits, rejects, counts)
     if electrodes.empty or not counts["candidates"]:
         what = "electrode" if electrodes.empty else f"candidate with {working_ion}"
         raise DataError(
-            f"no {what} is left to work with; set aside: {_summary(rejects)}; see results/data/rejects.csv"
+            f"no {what} is left to work with; set aside: {rejects.common()}; see results/data/rejects.csv"
         )
     write_json(
         data_folder / "catalogue.json",
@@ -88,90 +110,126 @@ def assemble(
                 "licences": _count(electrodes["licence"]),
             },
             "candidates": dict(sorted(counts.items())),
-            "rejects": dict(
-                Counter(f"{reject.stage}: {_kind(reject.reason)}" for reject in rejects).most_common()
-            ),
+            "rejects": dict(rejects.reasons.most_common()),
+            "sources": {folder.name: read_json(folder / PROVENANCE) for folder in raw_folders},
         },
     )
 
 
-def _merged_electrodes(raw_folders: Sequence[Path], rejects: list[Reject]) -> pd.DataFrame:
-    frames = [tables.read_table(folder / "electrodes.parquet", tables.ELECTRODES) for folder in raw_folders]
-    electrodes = pd.concat(frames, ignore_index=True)
-    repeated = electrodes.duplicated("electrode_id")
-    rejects.extend(
-        Reject(electrode_id, source, "electrodes", "electrode_id occurs before")
-        for electrode_id, source in electrodes.loc[repeated, ["electrode_id", "source"]].to_numpy()
-    )
-    return electrodes[~repeated].reset_index(drop=True)
-
-
-def _accepted_candidates(
-    raw_folders: Sequence[Path],
-    max_energy_above_hull_eV_per_atom: float,
-    max_sites: int,
-    rejects: list[Reject],
-    counts: Counter[str],
-) -> Iterator[dict[str, Any]]:
-    seen: set[str] = set()
-    for folder in raw_folders:
-        for batch in pq.ParquetFile(folder / "candidates.parquet").iter_batches(
-            4096, columns=tables.CANDIDATES.names
-        ):
-            for row in batch.to_pylist():
-                counts["read"] += 1
-                hull = row["energy_above_hull_eV_per_atom"]
-                if row["material_id"] in seen:
-                    counts["repeated_id"] += 1
-                    rejects.append(
-                        Reject(row["material_id"], row["source"], "candidates", "material_id occurs before")
-                    )
-                elif hull is not None and hull > max_energy_above_hull_eV_per_atom:
-                    counts["above_hull"] += 1
-                elif len(row["numbers"]) > max_sites:
-                    counts["too_large"] += 1
-                else:
-                    seen.add(row["material_id"])
-                    counts["candidates"] += 1
-                    counts[f"source {row['source']}"] += 1
-                    counts[f"licence {row['licence']}"] += 1
-                    yield row
-
-
-def _write_buckets(rows: Iterator[dict[str, Any]], folder: Path, n_buckets: int) -> None:
-    """Distribute rows over bucket files; a bucket whose rows have not changed keeps its date.
-
-    At most ``n_buckets * _ROWS_PER_GROUP`` rows are in memory.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as temporary, ExitStack() as open_files:
-        fresh = [Path(temporary) / f"{bucket_name(bucket)}.parquet" for bucket in range(n_buckets)]
-        writers = [
-            open_files.enter_context(pq.ParquetWriter(path, tables.CANDIDATES, compression="zstd"))
-            for path in fresh
-        ]
-        pending: list[list[dict[str, Any]]] = [[] for _ in range(n_buckets)]
-        for row in rows:
-            bucket = bucket_of(row["material_id"], n_buckets)
-            pending[bucket].append(row)
-            if len(pending[bucket]) == _ROWS_PER_GROUP:
-                writers[bucket].write_table(tables.to_arrow(pending[bucket], tables.CANDIDATES))
-                pending[bucket].clear()
-        for writer, members in zip(writers, pending, strict=True):
-            if members:
-                writer.write_table(tables.to_arrow(members, tables.CANDIDATES))
-        open_files.close()
-        for path in fresh:
-            move_if_changed(path, folder / path.name)
-
-
-def _write_rejects_csv(rejects: Sequence[Reject], path: Path) -> None:
+@contextmanager
+def _rejects_csv(path: Path) -> Iterator[Rejects]:
     with atomic_path(path) as temporary, temporary.open("w", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(tables.REJECTS.names)
-        writer.writerows(
-            (reject.material_id, reject.source, reject.stage, reject.reason) for reject in rejects
-        )
+        yield Rejects(writer)
+
+
+def _raw_rejects(raw_folders: Iterable[Path]) -> Iterator[Reject]:
+    for folder in raw_folders:
+        for batch in pq.ParquetFile(folder / "rejects.parquet").iter_batches(BATCH_ROWS):
+            yield from (Reject(**row) for row in batch.to_pylist())
+
+
+def _merged_electrodes(raw_folders: Sequence[Path], rejects: Rejects) -> pd.DataFrame:
+    frames = [tables.read_table(folder / "electrodes.parquet", tables.ELECTRODES) for folder in raw_folders]
+    electrodes = pd.concat(frames, ignore_index=True)
+    repeated = electrodes.duplicated("electrode_id")
+    for electrode_id, source in electrodes.loc[repeated, ["electrode_id", "source"]].to_numpy():
+        rejects.add(Reject(electrode_id, source, "electrodes", "electrode_id occurs before"))
+    return electrodes[~repeated].reset_index(drop=True)
+
+
+def _write_buckets(
+    raw_folders: Sequence[Path],
+    folder: Path,
+    n_buckets: int,
+    limits: Limits,
+    rejects: Rejects,
+    counts: Counter[str],
+) -> None:
+    """Candidates of all sources to bucket files; a bucket whose rows have not changed keeps its date."""
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def part_of_id(material_id: str) -> int:
+        return bucket_of(material_id, n_buckets) % PARTS
+
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as name:
+        aside = Path(name)
+        with Spill(
+            aside / "by_formula", _RANKED, "formula", lambda formula: hash_of(formula, PARTS)
+        ) as by_formula:
+            for rows in _within_limits(raw_folders, limits, counts):
+                by_formula.add(rows)
+        with Spill(aside / "by_bucket", _RANKED, "material_id", part_of_id) as by_bucket:
+            for rows in by_formula.parts():
+                by_bucket.add(_without_duplicates(rows, rejects, counts))
+        unwritten = set(range(n_buckets))
+        for rows in by_bucket.parts():
+            rows = _without_repeated_ids(rows, rejects, counts)
+            buckets = np.array([bucket_of(name, n_buckets) for name in rows["material_id"].to_pylist()])
+            for bucket in np.unique(buckets).tolist():
+                _write_bucket(rows.filter(buckets == bucket), bucket, aside, folder)
+                unwritten.remove(bucket)
+            _tally(rows, counts)
+        for bucket in sorted(unwritten):
+            _write_bucket(_RANKED.empty_table(), bucket, aside, folder)
+
+
+def _within_limits(raw_folders: Sequence[Path], limits: Limits, counts: Counter[str]) -> Iterator[pa.Table]:
+    for priority, folder in enumerate(raw_folders):
+        for batch in pq.ParquetFile(folder / "candidates.parquet").iter_batches(
+            BATCH_ROWS, columns=tables.CANDIDATES.names
+        ):
+            rows = pa.Table.from_batches([batch])
+            rows = rows.append_column(
+                _RANKED.field("priority"), pa.array(np.full(len(rows), priority, dtype=np.int16))
+            ).cast(_RANKED)
+            counts["read"] += len(rows)
+            # A distance that is not known passes: null compares to null, and is filled with false.
+            above = pc.greater(
+                rows["energy_above_hull_eV_per_atom"], limits.max_energy_above_hull_eV_per_atom
+            ).fill_null(False)
+            large = pc.and_not(pc.greater(pc.list_value_length(rows["numbers"]), limits.max_sites), above)
+            counts["above_hull"] += pc.sum(above).as_py() or 0
+            counts["too_large"] += pc.sum(large).as_py() or 0
+            yield rows.filter(pc.invert(pc.or_(above, large)))
+
+
+def _without_duplicates(rows: pa.Table, rejects: Rejects, counts: Counter[str]) -> pa.Table:
+    twins = duplicates(rows)
+    names, sources = rows["material_id"], rows["source"]
+    for left_out, kept in sorted(twins.items()):
+        reason = f"same crystal as one of a preferred source: {names[kept]} of {sources[kept]}"
+        rejects.add(Reject(names[left_out].as_py(), sources[left_out].as_py(), "candidates", reason))
+    counts["same_crystal"] += len(twins)
+    return take(rows, [index for index in range(len(rows)) if index not in twins])
+
+
+def _without_repeated_ids(rows: pa.Table, rejects: Rejects, counts: Counter[str]) -> pa.Table:
+    """Rows in the order of their ids; of rows with one id the most preferred."""
+    rows = rows.sort_by([("material_id", "ascending"), ("priority", "ascending")])
+    names = rows["material_id"].to_pylist()
+    kept = [index for index, name in enumerate(names) if index == 0 or names[index - 1] != name]
+    for index in sorted(set(range(len(names))).difference(kept)):
+        source = rows["source"][index].as_py()
+        rejects.add(Reject(names[index], source, "candidates", "material_id occurs before"))
+    counts["repeated_id"] += len(names) - len(kept)
+    return take(rows, kept)
+
+
+def _write_bucket(rows: pa.Table, bucket: int, aside: Path, folder: Path) -> None:
+    path = aside / f"{bucket_name(bucket)}.parquet"
+    pq.write_table(
+        rows.select(tables.CANDIDATES.names), path, compression="zstd", row_group_size=ROW_GROUP_ROWS
+    )
+    move_if_changed(path, folder / path.name)
+
+
+def _tally(rows: pa.Table, counts: Counter[str]) -> None:
+    counts["candidates"] += len(rows)
+    for column, title in (("source", "source"), ("licence", "licence"), ("hull_reference", "hull")):
+        for value, count in Counter(rows[column].to_pylist()).items():
+            counts[f"{title} {value if value is not None else 'unknown'}"] += count
 
 
 def _count(column: pd.Series) -> dict[str, int]:
@@ -181,8 +239,3 @@ def _count(column: pd.Series) -> dict[str, int]:
 def _kind(reason: str) -> str:
     """A reason without what is particular to one record, so that reasons can be counted."""
     return reason.split(":")[0].split(";")[0].split("(")[0].strip()
-
-
-def _summary(rejects: Sequence[Reject]) -> str:
-    common = Counter(_kind(reject.reason) for reject in rejects).most_common(3)
-    return ", ".join(f"{count} x {kind}" for kind, count in common) or "nothing"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ionsieve import tables
 from ionsieve.artifacts import read_json, write_json
-from ionsieve.data.catalogue import assemble, bucket_name, bucket_of
+from ionsieve.data.catalogue import Limits, assemble, bucket_name, bucket_of
 from ionsieve.data.records import Reject
 from ionsieve.errors import DataError
 
@@ -71,7 +71,8 @@ def _raw(folder, candidates, electrodes=(ELECTRODE,), rejects=()):
 
 
 def _assemble(data, *raw, hull=0.15, max_sites=200):
-    assemble(list(raw), data, N_BUCKETS, hull, max_sites, "Mg")
+    limits = Limits(max_energy_above_hull_eV_per_atom=hull, max_sites=max_sites)
+    assemble(list(raw), data, N_BUCKETS, limits, "Mg")
     return pd.concat(pd.read_parquet(path) for path in sorted((data / "candidates").glob("*.parquet")))
 
 
@@ -107,11 +108,52 @@ def test_identical_content_rewrites_nothing(tmp_path):
 def test_an_id_in_two_sources_belongs_to_the_earlier_one(tmp_path):
     first = _raw(tmp_path / "a", [_candidate("x", source="mine")])
     second = _raw(
-        tmp_path / "b", [_candidate("x", source="theirs"), _candidate("y", source="theirs")], electrodes=()
+        tmp_path / "b",
+        [_candidate(name, source="theirs", formula="MgS", numbers=[12, 16]) for name in ("x", "y")],
+        electrodes=(),
     )
     rows = _assemble(tmp_path / "data", first, second).set_index("material_id")
     assert rows.loc["x", "source"] == "mine" and len(rows) == 2
-    assert "occurs before" in (tmp_path / "data/rejects.csv").read_text()
+    assert "x,theirs,candidates,material_id occurs before" in (tmp_path / "data/rejects.csv").read_text()
+
+
+def test_a_crystal_of_two_sources_is_that_of_the_preferred_one(tmp_path):
+    """The same crystal in another cell, at another origin and 3 % larger; a polymorph stays."""
+    first = _raw(tmp_path / "a", [_candidate("mp-1", source="mp")])
+    twin = {
+        "numbers": [8, 12, 8, 12],
+        "cell": [8.08, 0, 0, 0, 4.04, 0, 0, 0, 4.04],
+        "frac_coords": [0.1, 0.1, 0.1, 0.35, 0.6, 0.6, 0.6, 0.1, 0.1, 0.85, 0.6, 0.6],
+    }
+    polymorph = {"frac_coords": [0.0, 0.0, 0.0, 0.5, 0.0, 0.0]}
+    larger = {"cell": [5.0, 0, 0, 0, 5.0, 0, 0, 0, 5.0]}
+    second = _raw(
+        tmp_path / "b",
+        [
+            _candidate("g-twin", source="gnome", **twin),
+            _candidate("g-other", source="gnome", **polymorph),
+            _candidate("g-larger", source="gnome", **larger),
+        ],
+        electrodes=(),
+    )
+    assert set(_assemble(tmp_path / "data", first, second)["material_id"]) == {"mp-1", "g-other", "g-larger"}
+    rejects = (tmp_path / "data/rejects.csv").read_text()
+    assert "same crystal as one of a preferred source: mp-1 of mp" in rejects
+    assert "g-twin" in set(_assemble(tmp_path / "turned", second, first)["material_id"])
+
+
+def test_polymorphs_of_one_source_are_left_to_it(tmp_path):
+    raw = _raw(tmp_path / "a", [_candidate("mp-1"), _candidate("mp-2")])
+    _raw(tmp_path / "b", [], electrodes=())
+    assert len(_assemble(tmp_path / "data", raw, tmp_path / "b")) == 2
+
+
+def test_hulls_and_sources_are_counted(tmp_path):
+    raw = _raw(tmp_path / "a", [_candidate("mp-1", hull=0.0), _candidate("mp-2")])
+    _assemble(tmp_path / "data", raw)
+    document = read_json(tmp_path / "data/catalogue.json")
+    assert document["candidates"]["hull test"] == document["candidates"]["hull unknown"] == 1
+    assert document["sources"]["a"]["version"] is None
 
 
 def test_candidates_above_the_hull_or_too_large_are_left_out_and_counted(tmp_path):
