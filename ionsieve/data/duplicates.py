@@ -59,15 +59,8 @@ def _shared_formulas(rows: pa.Table) -> list[list[int]]:
 
 
 def _twins_of(members: Sequence[Mapping[str, Any]], order: Sequence[int]) -> dict[int, int]:
-    matcher = StructureMatcher()
     volumes_A3 = [structures.volume_A3(row["cell"]) / len(row["numbers"]) for row in members]
-    crystals: dict[int, Structure] = {}
-
-    def crystal(at: int) -> Structure:
-        if at not in crystals:
-            crystals[at] = structures.to_structure(members[at])
-        return crystals[at]
-
+    comparison = _Comparison(members)
     kept: list[int] = []
     twins: dict[int, int] = {}
     for at in order:
@@ -76,7 +69,7 @@ def _twins_of(members: Sequence[Mapping[str, Any]], order: Sequence[int]) -> dic
             for other in kept
             if members[other]["priority"] < members[at]["priority"]
             and abs(volumes_A3[other] / volumes_A3[at] - 1) < VOLUME_TOLERANCE
-            and matcher.fit(crystal(other), crystal(at))
+            and comparison.alike(other, at)
         )
         twin = next(alike, None)
         if twin is None:
@@ -84,3 +77,33 @@ def _twins_of(members: Sequence[Mapping[str, Any]], order: Sequence[int]) -> dic
         else:
             twins[at] = twin
     return twins
+
+
+class _Comparison:
+    """pymatgen's StructureMatcher over a few crystals, each reduced once and only where it must be."""
+
+    def __init__(self, members: Sequence[Mapping[str, Any]]) -> None:
+        self._matcher = StructureMatcher()
+        self._members = members
+        self._as_given: dict[int, Structure] = {}
+        self._reduced: dict[int, Structure] = {}
+
+    def alike(self, one: int, other: int) -> bool:
+        """Databases mostly keep primitive cells: cells of one size are tried as they are, which is cheap."""
+        given = self._given(one), self._given(other)
+        return (len(given[0]) == len(given[1]) and self._fit(*given)) or self._fit(
+            self._primitive(one), self._primitive(other)
+        )
+
+    def _fit(self, one: Structure, other: Structure) -> bool:
+        return bool(self._matcher.fit(one, other, skip_structure_reduction=True))
+
+    def _given(self, at: int) -> Structure:
+        if at not in self._as_given:
+            self._as_given[at] = structures.to_structure(self._members[at])
+        return self._as_given[at]
+
+    def _primitive(self, at: int) -> Structure:
+        if at not in self._reduced:
+            self._reduced[at] = self._given(at).get_reduced_structure().get_primitive_structure()
+        return self._reduced[at]
