@@ -256,12 +256,8 @@ class PotentialConfig(_Section):
     )
 
     @model_validator(mode="after")
-    def _shared_mode_has_input(self) -> "PotentialConfig":
+    def _shared_files_exist(self) -> "PotentialConfig":
         if self.mode == "shared":
-            if not self.shared_frames and self.shared_model is None:
-                raise ValueError(
-                    "mode `shared` needs shared_frames or shared_model; give one, or use mode `teacher`"
-                )
             given = [*self.shared_frames, *([self.shared_model] if self.shared_model else [])]
             for path in given:
                 if not path.exists():
@@ -370,6 +366,17 @@ class Config(_Section):
             raise ValueError(
                 f"the demo set has {DEMO_CANDIDATES} candidates only, and working_ion is {self.working_ion}: "
                 "add the source `files` with structures of your own"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _shared_mode_has_input(self) -> "Config":
+        own = self.potential.shared_frames or self.potential.shared_model
+        sampled = self.data.mptrj.location or self.data.vasp_outputs
+        if self.potential.mode == "shared" and not (own or sampled):
+            raise ValueError(
+                "potential.mode `shared` needs potential.shared_frames or shared_model, or data.mptrj.location"
+                " or data.vasp_outputs; give one, or use mode `teacher`"
             )
         return self
 

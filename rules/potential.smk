@@ -71,10 +71,20 @@ rule train_potential:
         "../workflow_scripts/train_potential.py"
 
 
+def shared_frames(wildcards):
+    """What the shared potential learns: the user's extxyz, sampled MPtrj, sampled VASP runs (rules/frames.smk)."""
+    paths = [str(path) for path in config_model.potential.shared_frames]
+    if config_model.data.mptrj.location:
+        paths += MPTRJ_SHARDS
+    if config_model.data.vasp_outputs:
+        paths.append(VASP_SHARD)
+    return paths
+
+
 # Never looks at the shortlist, so a change of candidates does not train it again.
 rule train_shared_potential:
     input:
-        frames=[str(path) for path in config_model.potential.shared_frames],
+        frames=shared_frames,
         ready=[str(path) for path in [config_model.potential.shared_model] if path],
     output:
         model="results/potential/shared/model.ckpt",

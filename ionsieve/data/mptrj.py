@@ -25,8 +25,6 @@ from ionsieve.errors import DataError
 
 LICENCE = "CC BY 4.0"
 CITE = "B. Deng et al., Nature Machine Intelligence 5, 1031 (2023), doi:10.1038/s42256-023-00716-3"
-# Fixed, since Snakemake must know them before the file is read.
-SHARDS = 16
 
 _READ_BYTES = 1 << 20
 _MATERIAL_ID = re.compile(r"[A-Za-z0-9_.-]+")

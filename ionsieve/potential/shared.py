@@ -1,4 +1,4 @@
-"""One potential for all candidates: trained on the user's own frames, or ready made."""
+"""One potential for all candidates: trained on frames of relaxations and of the user's own, or ready made."""
 
 import shutil
 from collections.abc import Sequence
@@ -20,9 +20,14 @@ from ionsieve.potential.training import FEWEST_FRAMES
 
 
 def gather_frames(paths: Sequence[Path | str]) -> tuple[list[Atoms], dict[str, int]]:
-    """Frames of the user's files with their trajectories named, and how many were set aside for what."""
+    """Frames of the given files with their trajectories named, and how many were set aside for what.
+
+    A file of no bytes is a shard that no material fell in, and holds no frames.
+    """
     frames: list[Atoms] = []
     for number, path in enumerate(paths):
+        if Path(path).stat().st_size == 0:
+            continue
         of_file = read_frames(path)
         name_trajectories(of_file, f"file-{number}")
         frames.extend(of_file)
@@ -30,7 +35,7 @@ def gather_frames(paths: Sequence[Path | str]) -> tuple[list[Atoms], dict[str, i
 
 
 def split_frames(frames: Sequence[Atoms], seed: int) -> FrameSets:
-    """Train, validation and test frames of the user's, by trajectory.
+    """Train, validation and test frames, by trajectory.
 
     Raises
     ------
@@ -38,8 +43,9 @@ def split_frames(frames: Sequence[Atoms], seed: int) -> FrameSets:
     """
     if len(frames) < FEWEST_FRAMES + 2:
         raise DataError(
-            f"potential.shared_frames holds {len(frames)} usable frames: too few to train on; give at least"
-            f" {FEWEST_FRAMES + 2}, or a ready model as potential.shared_model"
+            f"{len(frames)} usable frames are too few to train on; give at least {FEWEST_FRAMES + 2} in"
+            " potential.shared_frames, data.mptrj and data.vasp_outputs together, or a ready model as"
+            " potential.shared_model"
         )
     return split_by_trajectory(frames, seed)
 
