@@ -94,7 +94,7 @@ def download(url: str, path: Path) -> RemoteIdentity:
                 arrived = patiently(lambda: _go_on(session, url, part, note))
         _check_content(url, arrived, part, note)
         part.replace(path)
-        note.unlink()
+        note.unlink(missing_ok=True)
     except OSError as error:
         raise DataError(
             f"{path} cannot be written: {error.strerror or error}; make room or mend the folder's rights, "

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
-from bucket import Bucket
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from servers.bucket import Bucket
 
 from ionsieve.data import network
 from ionsieve.data.download import RemoteFile, RemoteIdentity, download, identity
@@ -166,6 +166,16 @@ def test_a_complete_part_is_compared_with_the_server_before_it_is_taken(bucket, 
     download(bucket.data, target)
     assert bucket.asked("data.bin") == [f"bytes={len(CONTENT) - 1}-"]
     assert target.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("kind", ["no-etag", "weak-etag"])
+def test_without_a_strong_etag_a_broken_download_starts_anew(bucket, target, kind):
+    bucket.fault(kind, math.inf)
+    bucket.fault("cut")
+    download(bucket.data, target)
+    assert bucket.asked("data.bin") == [None, None]
+    assert target.read_bytes() == CONTENT
+    assert list(target.parent.iterdir()) == [target]
 
 
 def test_a_wrong_checksum_leaves_no_file_and_the_next_run_starts_anew(bucket, target):

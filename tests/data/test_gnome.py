@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from pymatgen.core import Lattice, Structure
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
-from bucket import GNOME_COLUMNS, Bucket, write_gnome
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from servers.bucket import GNOME_COLUMNS, Bucket, write_gnome
 
 from ionsieve.artifacts import digest
 from ionsieve.data import gnome, network
