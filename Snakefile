@@ -48,6 +48,10 @@ wildcard_constraints:
 localrules:
     all,
     resolved_config,
+    pull_materials_project,
+    pull_gnome,
+    fetch_all,
+    refresh,
 
 
 include: "rules/common.smk"

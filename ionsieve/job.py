@@ -5,14 +5,19 @@ on goes to the log and the terminal without a traceback; anything else leaves it
 log, where it can be found, and the job fails.
 """
 
+import errno
 import logging
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ionsieve.errors import IonSieveError
+
+
+# No space on the device, over the quota, over the largest file allowed.
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def run(main: Callable[[Any], None], snakemake: Any) -> None:
@@ -32,6 +37,16 @@ def run(main: Callable[[Any], None], snakemake: Any) -> None:
     except IonSieveError as error:
         logging.error(str(error))
         sys.exit(f"ionsieve: {snakemake.rule}: {error}")
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            _report_bug(snakemake, error, log)
+        message = f"no space to write: {error.strerror}; free some, or raise the quota, and run again"
+        logging.error(message)
+        sys.exit(f"ionsieve: {snakemake.rule}: {message}; what was finished is kept")
     except Exception as error:
-        logging.error(traceback.format_exc())
-        sys.exit(f"ionsieve: {snakemake.rule} failed: {type(error).__name__}: {error} (traceback in {log})")
+        _report_bug(snakemake, error, log)
+
+
+def _report_bug(snakemake: Any, error: Exception, log: Path) -> NoReturn:
+    logging.error(traceback.format_exc())
+    sys.exit(f"ionsieve: {snakemake.rule} failed: {type(error).__name__}: {error} (traceback in {log})")

@@ -206,6 +206,11 @@ def to_arrow(rows: pd.DataFrame | list[dict[str, Any]], schema: pa.Schema) -> pa
     return table
 
 
+def stream(path: Path | str) -> pq.ParquetFile:
+    """A Parquet file to iterate over, without the read-ahead that ends up holding the whole file in memory."""
+    return pq.ParquetFile(path, pre_buffer=False)
+
+
 def read_table(path: Path | str, schema: pa.Schema) -> pd.DataFrame:
     """Read a Parquet table and check that it has the columns of ``schema``."""
     try:

@@ -9,12 +9,30 @@ from ionsieve.data.catalogue import bucket_name
 # Jobs of one candidate wait for a shortlist that is about to change, so that no work goes into candidates
 # that are leaving it; `ancient`, because a new shortlist alone makes no candidate's result stale.
 SHORTLIST = "results/screen/shortlist.parquet"
-RAW_TABLES = (
-    "electrodes.parquet",
-    "candidates.parquet",
-    "rejects.parquet",
-    "provenance.json",
+RAW_TABLES = expand(
+    "results/data/raw/{source}/{table}",
+    source=config_model.data.sources,
+    table=[
+        "electrodes.parquet",
+        "candidates.parquet",
+        "rejects.parquet",
+        "provenance.json",
+    ],
 )
+# What the databases are asked for: parameters of their pulls, and of `refresh`.
+MATERIALS_PROJECT_QUERY = {
+    "working_ion": config_model.working_ion,
+    "ions": config_model.data.materials_project.ions,
+    "thermo_type": config_model.data.materials_project.thermo_type,
+    "max_energy_above_hull_eV_per_atom": config_model.data.max_energy_above_hull_eV_per_atom,
+    "include_gnome": config_model.data.materials_project.include_gnome,
+}
+GNOME_QUERY = {
+    "working_ion": config_model.working_ion,
+    "location": config_model.data.gnome.location,
+    "max_formation_energy_eV_per_atom": config_model.data.gnome.max_formation_energy_eV_per_atom,
+    "max_energy_above_hull_eV_per_atom": config_model.data.max_energy_above_hull_eV_per_atom,
+}
 BUCKETS = [bucket_name(number) for number in range(config_model.data.shards)]
 
 

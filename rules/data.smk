@@ -74,15 +74,63 @@ rule ingest_files:
         "../workflow_scripts/ingest_files.py"
 
 
+# Both pulls keep what they have fetched under results/data/cache until they are complete, so a broken one goes on
+# where it stopped. They run where Snakemake runs: compute nodes often have no network.
+rule pull_materials_project:
+    output:
+        electrodes="results/data/raw/materials_project/electrodes.parquet",
+        candidates="results/data/raw/materials_project/candidates.parquet",
+        rejects="results/data/raw/materials_project/rejects.parquet",
+        provenance="results/data/raw/materials_project/provenance.json",
+    log:
+        "results/logs/pull_materials_project.log",
+    benchmark:
+        "results/benchmarks/pull_materials_project.tsv"
+    conda:
+        "../envs/ionsieve.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=600,
+    params:
+        **MATERIALS_PROJECT_QUERY,
+        algorithm=algorithms.DATA,
+    message:
+        "Pulling electrodes and candidates from the Materials Project"
+    script:
+        "../workflow_scripts/pull_materials_project.py"
+
+
+rule pull_gnome:
+    output:
+        electrodes="results/data/raw/gnome/electrodes.parquet",
+        candidates="results/data/raw/gnome/candidates.parquet",
+        rejects="results/data/raw/gnome/rejects.parquet",
+        provenance="results/data/raw/gnome/provenance.json",
+    log:
+        "results/logs/pull_gnome.log",
+    benchmark:
+        "results/benchmarks/pull_gnome.tsv"
+    conda:
+        "../envs/ionsieve.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=600,
+    params:
+        **GNOME_QUERY,
+        algorithm=algorithms.DATA,
+    message:
+        "Pulling candidates from GNoME (CC BY-NC 4.0)"
+    script:
+        "../workflow_scripts/pull_gnome.py"
+
+
 # Its tables are not declared: a declared output would make everything behind it stale whenever the
 # checkpoint runs, even where nothing changed.
 checkpoint catalogue:
     input:
-        expand(
-            "results/data/raw/{source}/{table}",
-            source=config_model.data.sources,
-            table=RAW_TABLES,
-        ),
+        RAW_TABLES,
     output:
         summary="results/data/catalogue.json",
     log:

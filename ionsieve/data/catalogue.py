@@ -58,7 +58,8 @@ class Rejects:
 
     def common(self) -> str:
         """The most common reasons, in words."""
-        return ", ".join(f"{count} x {kind}" for kind, count in self.reasons.most_common(3)) or "nothing"
+        common = self.reasons.most_common(3)
+        return ", ".join(f"{count} x {kind.split(': ')[1]}" for kind, count in common) or "nothing"
 
 
 def bucket_of(material_id: str, n_buckets: int) -> int:
@@ -126,7 +127,7 @@ def _rejects_csv(path: Path) -> Iterator[Rejects]:
 
 def _raw_rejects(raw_folders: Iterable[Path]) -> Iterator[Reject]:
     for folder in raw_folders:
-        for batch in pq.ParquetFile(folder / "rejects.parquet").iter_batches(BATCH_ROWS):
+        for batch in tables.stream(folder / "rejects.parquet").iter_batches(BATCH_ROWS):
             yield from (Reject(**row) for row in batch.to_pylist())
 
 
@@ -177,7 +178,7 @@ def _write_buckets(
 
 def _within_limits(raw_folders: Sequence[Path], limits: Limits, counts: Counter[str]) -> Iterator[pa.Table]:
     for priority, folder in enumerate(raw_folders):
-        for batch in pq.ParquetFile(folder / "candidates.parquet").iter_batches(
+        for batch in tables.stream(folder / "candidates.parquet").iter_batches(
             BATCH_ROWS, columns=tables.CANDIDATES.names
         ):
             rows = pa.Table.from_batches([batch])

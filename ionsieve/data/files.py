@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
-import pyarrow.parquet as pq
 from pymatgen.core import Composition, Lattice, Structure
 from pymatgen.io.cif import CifParser
 
@@ -31,7 +30,7 @@ from ionsieve.electrochemistry import framework_formula
 from ionsieve.errors import DataError
 from ionsieve.ions import WORKING_IONS
 from ionsieve.structures import DamagedStructure
-from ionsieve.tables import CANDIDATES, ELECTRODES
+from ionsieve.tables import CANDIDATES, ELECTRODES, stream
 
 SOURCE = "files"
 HULL_OF_FILES = "as given in the files"
@@ -355,7 +354,7 @@ def _read_parquet_electrodes(path: Path) -> Iterator[Record]:
 
 def _parquet_rows(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
     try:
-        table = pq.ParquetFile(path)
+        table = stream(path)
     except Exception as error:  # pyarrow has no common base class for damaged files
         raise DataError(f"{path} is not a readable Parquet file: {_first_line(error)}") from error
     absent = {name for name in columns if name not in table.schema_arrow.names}

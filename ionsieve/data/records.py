@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from ionsieve import structures, tables
 from ionsieve.artifacts import move_if_changed, write_json
+from ionsieve.errors import DataError
 from ionsieve.ions import WORKING_IONS
 
 # Wider than any intercalation voltage; beyond it a label is a mistake, not chemistry.
@@ -127,6 +128,14 @@ def refresh(pull: Callable[[Path], Pulled], folder: Path | str) -> bool:
     changed = write_raw(pull(cache), folder)
     shutil.rmtree(cache, ignore_errors=True)
     return changed
+
+
+def require_pulled(folder: Path | str) -> None:
+    """Raise DataError where a source has not been pulled: Snakemake must see a first pull as a job of its own."""
+    if not (Path(folder) / PROVENANCE).exists():
+        raise DataError(
+            f"nothing to bring up to date in {folder}; pull it first: snakemake --cores 1 fetch_all"
+        )
 
 
 class _RowWriter:
