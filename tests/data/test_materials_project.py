@@ -1,9 +1,7 @@
 """The `materials_project` source: the real client against the official routers, on loopback."""
 
-import copy
 import gzip
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,7 +9,6 @@ import pytest
 from emmet.core.summary import SummaryDoc
 from emmet.core.thermo import ThermoDoc
 from pymatgen.core import Lattice, Structure
-from servers.materials_project import MaterialsProjectServer
 from servers.materials_project_documents import (
     Documents,
     add_material,
@@ -21,79 +18,13 @@ from servers.materials_project_documents import (
     withdraw,
 )
 
-from ionsieve.data import demo, files
-from ionsieve.data.materials_project import CITE, Query, pull, release
+from ionsieve.data import files
+from ionsieve.data.materials_project import CITE, pull, release
 from ionsieve.data.records import RAW_TABLES, Reject, refresh
 from ionsieve.tables import read_table
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL_DATA = ROOT.parent / "shared" / "data" / "materials_project"
-
-QUERY = Query(
-    working_ion="Mg",
-    ions=["Mg", "Ca"],
-    thermo_type="GGA_GGA+U_R2SCAN",
-    max_energy_above_hull_eV_per_atom=0.15,
-    include_gnome=False,
-)
-
-
-def _changed(**changes) -> Query:
-    return Query(**{**QUERY.__dict__, **changes})
-
-
-@pytest.fixture(scope="module")
-def crystals() -> tuple:
-    """Six electrodes each of Mg, Ca and Li, and twelve candidates with Mg."""
-    electrodes = demo.load_electrodes()
-    few = [electrodes[electrodes.working_ion == ion].head(6) for ion in ("Mg", "Ca", "Li")]
-    return type(electrodes).from_records([row for part in few for row in part.to_dict("records")]), (
-        demo.load_candidates().head(12)
-    )
-
-
-@pytest.fixture(scope="module")
-def built(crystals) -> Documents:
-    return build_documents(*crystals)
-
-
-@pytest.fixture
-def documents(built) -> Documents:
-    """Documents that a test may damage."""
-    return copy.deepcopy(built)
-
-
-@pytest.fixture(scope="module")
-def running(built) -> Iterator[MaterialsProjectServer]:
-    with MaterialsProjectServer(built) as server:
-        yield server
-
-
-@pytest.fixture
-def server(running, documents, monkeypatch) -> MaterialsProjectServer:
-    running.restore(documents)
-    monkeypatch.setenv("MP_API_KEY", running.key)
-    monkeypatch.setenv("MP_API_ENDPOINT", running.endpoint)
-    monkeypatch.setattr("ionsieve.data.network.FIRST_WAIT_S", 0.01)
-    return running
-
-
-@pytest.fixture
-def rows(server, tmp_path) -> Callable[..., dict]:
-    """Pulls, and gives the three lists electrodes, candidates, rejects, and the provenance."""
-
-    def rows(query: Query = QUERY) -> dict:
-        pulled = pull(query, tmp_path / "cache")
-        electrodes, candidates = list(pulled.electrodes), list(pulled.candidates)
-        both = electrodes + candidates
-        return {
-            "electrodes": [row for row in electrodes if not isinstance(row, Reject)],
-            "candidates": [row for row in candidates if not isinstance(row, Reject)],
-            "rejects": {row.material_id: row.reason for row in both if isinstance(row, Reject)},
-            "provenance": pulled.provenance,
-        }
-
-    return rows
 
 
 def _arguments(request: str) -> dict[str, str]:
@@ -122,7 +53,7 @@ def test_electrodes_come_with_their_discharged_crystal_and_average_voltage(rows,
     electrodes, _ = crystals
     wanted = electrodes[electrodes.working_ion.isin(["Mg", "Ca"])]
 
-    found = {row["material_id"]: row for row in rows()["electrodes"]}
+    found = {row["material_id"]: row for row in rows(ions=["Mg", "Ca"])["electrodes"]}
 
     assert len(found) == len(wanted) == 12
     for number, row in enumerate(wanted.to_dict("records")):
@@ -254,7 +185,7 @@ def test_candidates_that_the_stated_hull_does_not_know_are_set_aside(server, doc
 def test_the_r2scan_hull_is_found_under_the_name_that_documents_give_it(server, crystals, rows):
     server.replace(build_documents(*crystals, thermo_type="R2SCAN"))
 
-    found = rows(_changed(thermo_type="R2SCAN"))
+    found = rows(thermo_type="R2SCAN")
 
     assert len(found["candidates"]) == 18
     assert {row["hull_reference"] for row in found["candidates"]} == {"Materials Project (R2SCAN)"}
@@ -272,7 +203,7 @@ def test_provenance_tells_the_release_its_licence_and_whom_to_cite(rows):
 
 
 def test_every_search_has_a_criterion_and_the_thermo_type_is_explicit(server, rows):
-    rows()
+    rows(ions=["Mg", "Ca"])
 
     criteria = [
         {name for name in _arguments(request) if not name.startswith("_")}
@@ -280,17 +211,17 @@ def test_every_search_has_a_criterion_and_the_thermo_type_is_explicit(server, ro
         if request.startswith("/materials/")
     ]
     assert all(criteria)
-    assert {_arguments(request)["thermo_types"] for request in server.asked("thermo")} == {QUERY.thermo_type}
+    assert {_arguments(request)["thermo_types"] for request in server.asked("thermo")} == {"GGA_GGA+U_R2SCAN"}
     assert len(server.asked("insertion_electrodes")) == 2, "one page for each ion"
 
 
 def test_pages_are_sorted_and_of_the_size_that_was_asked_for(server, rows, monkeypatch):
-    in_one_page = rows()
+    in_one_page = rows(ions=["Mg", "Ca"])
     server.requests.clear()
     monkeypatch.setattr(release, "PAGE_DOCUMENTS", 5)
     monkeypatch.setattr(release, "BATCH_IDS", 5)
 
-    in_many = rows()
+    in_many = rows(ions=["Mg", "Ca"])
 
     pages = [_arguments(request) for request in server.requests if "_page=" in request]
     assert [(page.get("working_ion"), page["_page"]) for page in pages] == [
@@ -313,7 +244,7 @@ def test_entries_of_gnome_are_left_to_those_who_ask_for_them(server, documents, 
     server.accepts_non_commercial = True
 
     assert "mp-900" not in {row["material_id"] for row in rows()["candidates"]}
-    found = rows(_changed(include_gnome=True))
+    found = rows(include_gnome=True)
 
     row = next(row for row in found["candidates"] if row["material_id"] == "mp-900")
     assert row["licence"] == "CC BY-NC 4.0"
@@ -335,34 +266,34 @@ def test_a_non_commercial_entry_that_the_server_shows_unasked_is_set_aside(serve
 
 
 def test_who_asks_for_gnome_without_its_terms_accepted_is_told(server, rows, caplog):
-    rows(_changed(include_gnome=True))
+    rows(include_gnome=True)
 
     assert "accounts that accepted their terms" in caplog.text
 
 
-def test_a_second_pull_of_the_same_content_changes_no_file(server, tmp_path):
+def test_a_second_pull_of_the_same_content_changes_no_file(server, query, tmp_path):
     folder = tmp_path / "raw" / "materials_project"
 
-    assert refresh(lambda cache: pull(QUERY, cache), folder)
+    assert refresh(lambda cache: pull(query, cache), folder)
     dates = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     server.requests.clear()
-    assert not refresh(lambda cache: pull(QUERY, cache), folder)
+    assert not refresh(lambda cache: pull(query, cache), folder)
 
     assert server.asked("summary"), "the second pull must ask the server"
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == dates
     assert not (tmp_path / "cache").exists() or not any((tmp_path / "cache").iterdir())
 
 
-def test_what_changed_in_the_database_is_what_changes_in_the_tables(server, documents, tmp_path):
+def test_what_changed_in_the_database_is_what_changes_in_the_tables(server, query, documents, tmp_path):
     folder = tmp_path / "raw" / "materials_project"
-    refresh(lambda cache: pull(QUERY, cache), folder)
+    refresh(lambda cache: pull(query, cache), folder)
     before = {name: (folder / name).stat().st_mtime_ns for name in RAW_TABLES}
     withdraw(documents, "mp-37")
     document_of(documents, "thermo", "mp-38")["energy_above_hull"] = 0.123
     add_material(documents, "mp-900", _layered(4), 0.05)
     server.replace(documents)
 
-    assert refresh(lambda cache: pull(QUERY, cache), folder)
+    assert refresh(lambda cache: pull(query, cache), folder)
 
     table = read_table(folder / "candidates.parquet", RAW_TABLES["candidates.parquet"])
     distance = dict(zip(table.material_id, table.energy_above_hull_eV_per_atom, strict=True))

@@ -27,7 +27,20 @@ COLLECTIONS = {
     "summary": summary_resource,
     "thermo": thermo_resource,
 }
-FAULTS = ("401", "403", "404", "429", "500", "503", "truncated", "empty", "html", "die", "slow")
+FAULTS = (
+    "401",
+    "403",
+    "404",
+    "429",
+    "500",
+    "503",
+    "truncated",
+    "empty",
+    "html",
+    "without-count",
+    "die",
+    "slow",
+)
 SLOW_S = 0.4
 ALWAYS = 10**9
 
@@ -78,6 +91,7 @@ class MaterialsProjectServer:
     key : the one key that is let in.
     requests : path and query of each request, heartbeats included.
     accepts_non_commercial : whether the account accepted the terms of GNoME's entries.
+    dead : whether it has died or was stopped.
     """
 
     def __init__(self, documents: Documents, version: str = "2026.11.20") -> None:
@@ -95,6 +109,7 @@ class MaterialsProjectServer:
         api = API({"materials": resources}, version="0.87.3", heartbeat_meta=self._heartbeat)
         self._gateway = _Gateway(api.app, self)
         self._port = 0
+        self.dead = False
         self.start()
 
     def __enter__(self) -> Self:
@@ -128,7 +143,7 @@ class MaterialsProjectServer:
         self.accepts_non_commercial = False
         self.version = version
         self.replace(documents)
-        if not self._thread.is_alive():
+        if self.dead:
             self.start()
 
     def asked(self, resource: str) -> list[str]:
@@ -141,8 +156,9 @@ class MaterialsProjectServer:
         Parameters
         ----------
         kind : a status; or ``truncated`` JSON; ``empty``, a page without its documents; ``html``, an
-            error page; ``die``, cut off in the middle of an answer and then away until :meth:`start`;
-            ``slow``, an answer after :data:`SLOW_S`.
+            error page; ``without-count``, no statement of how many documents there are; ``die``, cut off
+            in the middle of an answer and then away until :meth:`start`; ``slow``, an answer after
+            :data:`SLOW_S`.
         times : how many requests.
         path : part of the path and query of those requests.
         after : how many such requests are answered well before.
@@ -153,6 +169,9 @@ class MaterialsProjectServer:
 
     def start(self) -> None:
         """Listen, at the same port as before."""
+        if self.dead:
+            self._thread.join()
+        self.dead = False
         config = uvicorn.Config(
             self._gateway,
             host="127.0.0.1",
@@ -172,11 +191,12 @@ class MaterialsProjectServer:
 
     def stop(self) -> None:
         """Go away: connections are refused from now on."""
-        self._uvicorn.should_exit = self._uvicorn.force_exit = True
+        self.die()
         self._thread.join()
 
-    def dying(self) -> None:
-        """Stop soon, from within the server's own thread."""
+    def die(self) -> None:
+        """Answer nothing more, and stop listening."""
+        self.dead = True
         self._uvicorn.should_exit = self._uvicorn.force_exit = True
 
     def next_fault(self, request: str) -> str | None:
@@ -202,6 +222,9 @@ class _Gateway:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if self._server.dead:
+            await _cut(send)
+            return
         request = f"{scope['path']}?{scope['query_string'].decode()}"
         self._server.requests.append(request)
         if scope["path"].startswith("/materials"):
@@ -213,12 +236,9 @@ class _Gateway:
                 scope["headers"] = [*scope["headers"], (b"x-consumer-groups", b"TERMS:ACCEPT-NC")]
         kind = self._server.next_fault(request)
         if kind == "die":
-            self._server.dying()
-            await send(
-                {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"99")]}
-            )
-            await send({"type": "http.response.body", "body": b'{"data": [', "more_body": True})
-            return  # uvicorn closes the connection of an answer that is not complete
+            self._server.die()
+            await _cut(send)
+            return
         if kind == "slow":
             await asyncio.sleep(SLOW_S)
         answer: ASGIApp = self._app
@@ -240,9 +260,17 @@ class _Gateway:
         return JSONResponse({**json.loads(b"".join(sent)), "data": []})
 
 
+async def _cut(send: Send) -> None:
+    """Begin an answer; uvicorn closes the connection of one that is not complete."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"99")]})
+    await send({"type": "http.response.body", "body": b'{"data": [', "more_body": True})
+
+
 def _wrong_answer(kind: str) -> Response:
     if kind == "truncated":
         return Response(b'{"data": [{"material_id": "mp-1",', media_type="application/json")
+    if kind == "without-count":
+        return JSONResponse({"data": [], "meta": {}})
     if kind == "html":
         return Response("<html>We are moving house.</html>", media_type="text/html")
     headers = {"Retry-After": "0"} if kind == "429" else {}

@@ -7,6 +7,7 @@ sees each answer first: the status, and how many documents match in all, which n
 
 import os
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -165,6 +166,11 @@ class Client:
             else:
                 kind = SourceError
                 said = f"the server refuses the request ({status}: {_short(said)}); is mp-api out of date?"
+        elif isinstance(cause, requests.exceptions.RetryError):
+            said = (
+                f"the server limits the rate or is broken ({_short(_innermost(cause))}); "
+                "try again in some minutes"
+            )
         elif isinstance(cause, requests.RequestException):
             said = (
                 f"no answer from {self.endpoint}: {_short(_innermost(cause))}; check the network and "
@@ -189,7 +195,9 @@ def find_key() -> str:
     from mp_api.client.core.utils import validate_api_key
 
     try:
-        key = validate_api_key()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the client only warns where a key is missing
+            key = validate_api_key()
     except MPRestError as error:
         raise SourceError(
             f"the Materials Project's API key is not one: keys have 32 characters; {GET_A_KEY}"
