@@ -1,27 +1,22 @@
 """Relaxation frames for the shared potential: MPtrj, and VASP runs of the user's own."""
 
+from ionsieve.data.vasp_files import vasp_files
+
 DOWNLOADED_MPTRJ = "results/data/raw/mptrj/MPtrj.json"
+MPTRJ_LOCATION = config_model.data.mptrj.location or ""
+# What must be fetched before anything can be sampled: MPtrj where it is an address, else nothing.
+MPTRJ_FILE = (
+    [DOWNLOADED_MPTRJ] if MPTRJ_LOCATION.startswith(("https://", "http://")) else []
+)
 # Their number is fixed, since Snakemake must know it before the file is read.
 MPTRJ_SHARDS = expand(
     "results/data/frames/mptrj/{shard}.extxyz", shard=map(bucket_name, range(16))
 )
 VASP_SHARD = "results/data/frames/vasp/0000.extxyz"
-
-
-def mptrj_file(wildcards):
-    """The user's own copy where it lies, or the one to download; from a function, since names may hold braces."""
-    location = config_model.data.mptrj.location
-    return (
-        DOWNLOADED_MPTRJ if location.startswith(("https://", "http://")) else location
-    )
-
-
-def vasp_runs(wildcards):
-    """Every vasprun.xml of the user; a folder compares by date only, its files by content."""
-    # Costs a second, which no other workflow shall pay.
-    from ionsieve.data.vasp_frames import vasp_files
-
-    return [str(path) for path in vasp_files(config_model.data.vasp_outputs)]
+RELAXATION_FRAMES = [
+    *(MPTRJ_SHARDS if MPTRJ_LOCATION else []),
+    *([VASP_SHARD] if config_model.data.vasp_outputs else []),
+]
 
 
 localrules:
@@ -38,7 +33,7 @@ rule download_mptrj:
     conda:
         "../envs/ionsieve.yaml"
     params:
-        address=config_model.data.mptrj.location,
+        address=MPTRJ_LOCATION,
     message:
         "Fetching MPtrj"
     script:
@@ -47,7 +42,7 @@ rule download_mptrj:
 
 rule mptrj_frames:
     input:
-        mptrj=mptrj_file,
+        MPTRJ_FILE or MPTRJ_LOCATION or [],
     output:
         shards=MPTRJ_SHARDS,
         summary="results/data/frames/mptrj.json",
@@ -72,7 +67,8 @@ rule mptrj_frames:
 
 rule vasp_frames:
     input:
-        runs=vasp_runs,
+        # Listed only when asked for; a folder would compare by date, its files compare by content.
+        runs=lambda wildcards: vasp_files(config_model.data.vasp_outputs),
     output:
         shard=VASP_SHARD,
         summary="results/data/frames/vasp.json",

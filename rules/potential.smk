@@ -71,20 +71,13 @@ rule train_potential:
         "../workflow_scripts/train_potential.py"
 
 
-def shared_frames(wildcards):
-    """What the shared potential learns: the user's extxyz, sampled MPtrj, sampled VASP runs (rules/frames.smk)."""
-    paths = [str(path) for path in config_model.potential.shared_frames]
-    if config_model.data.mptrj.location:
-        paths += MPTRJ_SHARDS
-    if config_model.data.vasp_outputs:
-        paths.append(VASP_SHARD)
-    return paths
-
-
 # Never looks at the shortlist, so a change of candidates does not train it again.
 rule train_shared_potential:
     input:
-        frames=shared_frames,
+        frames=lambda wildcards: [
+            *map(str, config_model.potential.shared_frames),
+            *RELAXATION_FRAMES,
+        ],
         ready=[str(path) for path in [config_model.potential.shared_model] if path],
     output:
         model="results/potential/shared/model.ckpt",

@@ -12,7 +12,7 @@ from ionsieve.data.mptrj import sample
 
 def main(snakemake) -> None:
     shards = [Path(path) for path in snakemake.output.shards]
-    write_json(snakemake.output.summary, sample(snakemake.input.mptrj, shards, snakemake.params.elements))
+    write_json(snakemake.output.summary, sample(snakemake.input[0], shards, snakemake.params.elements))
 
 
 if __name__ == "__main__":

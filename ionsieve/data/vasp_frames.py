@@ -18,16 +18,10 @@ from pymatgen.io.vasp.outputs import Vasprun
 
 from ionsieve import structures
 from ionsieve.data.frame_shards import DamagedFrame, Tally, first_three_and_last, make_frame, open_shards
+from ionsieve.data.vasp_files import NAMES
 from ionsieve.errors import DataError
 from ionsieve.structures import volume_A3
 from ionsieve.units import EV_PER_A3_PER_KBAR
-
-NAMES = ("vasprun.xml", "vasprun.xml.gz")
-
-
-def vasp_files(folders: Sequence[Path | str]) -> list[Path]:
-    """Every vasprun.xml, plain or gzipped, in and below the folders, each once and in a fixed order."""
-    return sorted({file for folder in folders for name in NAMES for file in Path(folder).rglob(name)})
 
 
 def sample(files: Sequence[Path | str], shard: Path) -> dict[str, Any]:

@@ -279,9 +279,7 @@ def test_the_script_writes_shards_and_their_provenance(tmp_path):
     path = tmp_path / "MPtrj.json"
     path.write_text(json.dumps({"mp-1": {"mp-1-0-0": stored_frame(), "mp-1-0-1": without("force")}}))
     output = SimpleNamespace(shards=[str(tmp_path / "0000.extxyz")], summary=str(tmp_path / "mptrj.json"))
-    job = SimpleNamespace(
-        input=SimpleNamespace(mptrj=str(path)), output=output, params=SimpleNamespace(elements=[])
-    )
+    job = SimpleNamespace(input=[str(path)], output=output, params=SimpleNamespace(elements=[]))
     runpy.run_path(str(ROOT / "workflow_scripts" / "mptrj_frames.py"))["main"](job)
     summary = read_json(output.summary)
     assert summary["licence"] == "CC BY 4.0"
