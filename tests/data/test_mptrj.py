@@ -10,6 +10,7 @@ import pytest
 from ase.io import read
 from pymatgen.core import DummySpecies, Lattice, Structure
 
+from ionsieve import config
 from ionsieve.artifacts import digest, read_json
 from ionsieve.data.frame_shards import ase_stress_eV_per_A3, first_three_and_last
 from ionsieve.data.mptrj import sample
@@ -287,3 +288,13 @@ def test_the_script_writes_shards_and_their_provenance(tmp_path):
     assert summary["file_bytes"] == path.stat().st_size
     assert (summary["frames_read"], summary["frames"], summary["materials_read"]) == (2, 1, 1)
     assert len(read_frames(output.shards[0])) == 1
+
+
+def test_mptrj_alone_is_input_enough_for_a_shared_potential(tmp_path):
+    (tmp_path / "MPtrj.json").touch()
+    for data in (
+        {"mptrj": {"location": str(tmp_path / "MPtrj.json")}},
+        {"mptrj": {"location": "https://figshare.com/MPtrj.json"}},
+        {"vasp_outputs": [str(tmp_path)]},
+    ):
+        assert config.load({"data": data, "potential": {"mode": "shared"}}).potential.mode == "shared"
