@@ -55,6 +55,13 @@ def _write_data(results: Path, considered: int) -> None:
                 "licences": {"MIT": sum(ION_COUNTS.values())},
             },
             "candidates": {"read": considered + 9, "candidates": considered, "licence MIT": considered},
+            "sources": {
+                "materials_project": {
+                    "version": "2026.11.20",
+                    "licences": ["CC BY 4.0"],
+                    "cite": ["Jain et al. (2013)"],
+                }
+            },
             "rejects": {"candidates: overlapping atoms": 1, "candidates: partial occupancies": 1},
         },
     )

@@ -133,6 +133,20 @@ def test_msd_has_a_curve_of_ions_and_of_host_for_each_material(finished_page):
     assert min(min(trace["x"]) for trace in curves) > 0
 
 
+def test_sources_stand_with_version_licence_and_what_to_cite(finished_page):
+    assert "2026.11.20" in finished_page and "Jain et al. (2013)" in finished_page
+    assert "non-commercial" not in finished_page
+
+
+def test_data_for_non_commercial_use_are_announced(tmp_path):
+    write_run(tmp_path)
+    catalogue = read_json(tmp_path / "data/catalogue.json")
+    catalogue["candidates"] |= {"licence CC BY-NC 4.0 (GNoME)": 3, "hull GNoME (all entries)": 3}
+    write_json(tmp_path / "data/catalogue.json", catalogue)
+    page = own(build_report(load(files_of(tmp_path))))
+    assert "non-commercial" in page and "GNoME (all entries) (3)" in page
+
+
 def test_figures_have_a_text_for_who_cannot_see_them(finished_page):
     assert len(re.findall(r'role="img" aria-label="[^"]{30,}"', finished_page)) == 4
 

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import yaml
@@ -46,11 +46,11 @@ OVERLAY = {
 }
 
 
-def perovskite(ion: str, metal: str, a_A: float) -> Structure:
+def perovskite(ion: str, metal: str, a_A: float, anion: str = "O") -> Structure:
     """A cubic perovskite with the working ion on its A site; any metal will do for bookkeeping."""
     return Structure(
         Lattice.cubic(a_A),
-        [ion, metal, "O", "O", "O"],
+        [ion, metal, anion, anion, anion],
         [[0.5, 0.5, 0.5], [0, 0, 0], [0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5]],
     )
 
@@ -74,6 +74,8 @@ class Project:
     """A copy of the workflow in a folder of its own, with data and a configuration to change."""
 
     folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    overlay: dict[str, dict] = field(default_factory=lambda: OVERLAY)
 
     def write_data(self, candidates: dict[str, Structure], voltages_V: dict[str, float]) -> None:
         """Electrodes Li/Mg MO3 with the given voltages by metal, and the candidates."""
@@ -101,7 +103,8 @@ class Project:
     def configure(self, **sections: dict) -> None:
         """Write the overlay with changes, section by section."""
         overlay = {
-            name: {**OVERLAY.get(name, {}), **sections.get(name, {})} for name in {*OVERLAY, *sections}
+            name: {**self.overlay.get(name, {}), **sections.get(name, {})}
+            for name in {*self.overlay, *sections}
         }
         (self.folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
 
@@ -109,6 +112,7 @@ class Project:
         """Start Snakemake here, as a user would."""
         command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--nocolor", *arguments]
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        environment |= self.environment
         return subprocess.Popen(
             [*command, "--configfile", "overlay.yaml"],
             cwd=self.folder,
@@ -146,7 +150,7 @@ class Project:
     def copy_to(self, folder: Path) -> "Project":
         """The same project elsewhere, dates and Snakemake's records included."""
         shutil.copytree(self.folder, folder, symlinks=True)
-        return Project(folder)
+        return replace(self, folder=folder)
 
 
 def finished(output: str) -> Counter[str]:
