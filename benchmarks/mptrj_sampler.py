@@ -103,21 +103,24 @@ def write_mptrj(path: Path, size_bytes: int, seed: int) -> None:
 
 
 def measure(path: Path, folder: Path) -> dict[str, float]:
-    """Sample ``path`` in a process of its own: counts, wall time in s, peak memory in MiB."""
+    """Sample ``path`` in a process of its own: counts, times, rates by wall time, peak memory."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started_s = time.perf_counter()
     subprocess.run([sys.executable, "-c", SAMPLER, str(path), str(folder)], check=True)
     wall_s = time.perf_counter() - started_s
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     summary = json.loads((folder / "mptrj.json").read_text())
     return {
         "file, MB": path.stat().st_size / 1e6,
         "frames read": summary["frames_read"],
         "frames taken": summary["frames"],
         "wall time, s": wall_s,
+        "CPU time, s": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
         "frames read per s": summary["frames_read"] / wall_s,
         "frames taken per s": summary["frames"] / wall_s,
         "MB per s": path.stat().st_size / 1e6 / wall_s,
         # Of the largest child so far, in KiB on Linux: the small file goes first.
-        "peak memory, MiB": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
+        "peak memory, MiB": after.ru_maxrss / 1024,
     }
 
 
