@@ -25,6 +25,8 @@ GET_A_KEY = (
     "get yours at https://materialsproject.org/api and export it as MP_API_KEY, or set PMG_MAPI_KEY in "
     "~/.config/.pmgrc.yaml"
 )
+LATER = "try again in some minutes (https://status.materialsproject.org tells how it is)"
+UPDATE = "mp-api may be out of date: update it, or see https://status.materialsproject.org"
 RESUMES = "what was fetched is kept: the same command goes on from there"
 
 
@@ -38,6 +40,10 @@ class Answer:
 
 class _BadStatus(Exception):
     """The server answered with an error; the arguments are its status and what it said."""
+
+
+class _KeyRefused(Exception):
+    """The server does not accept the key; the argument is its status."""
 
 
 class _Garbled(Exception):
@@ -110,17 +116,16 @@ class Client:
         SourceError : the server or the client refuses the request.
         MayPass : the server is busy or away, or its answer is cut short or lacks documents.
         """
-        if page is not None:
-            criteria["_page"] = page
-
         from mp_api.client import MPRestError
 
+        if page is not None:
+            criteria["_page"] = page
         rester = getattr(self._rester.materials, resource)
 
         def attempt() -> Answer:
             try:
                 documents = rester.search(fields=list(fields), num_chunks=1, chunk_size=limit, **criteria)
-            except (_BadStatus, _Garbled, MPRestError) as error:
+            except (_KeyRefused, _BadStatus, _Garbled, MPRestError) as error:
                 raise self._failure(stage, error) from error
             due = min(limit, self._total - ((page or 1) - 1) * limit)
             if len(documents) < due:
@@ -133,17 +138,21 @@ class Client:
         return patiently(attempt)
 
     def _connect(self) -> Any:
-        from mp_api.client import MPRester
+        from mp_api.client import MPRester, MPRestError
 
         try:
             return MPRester(
                 self._key, endpoint=self.endpoint, use_document_model=False, mute_progress_bars=True
             )
-        except (requests.RequestException, KeyError) as error:  # KeyError: an error page for a heartbeat
+        except (MPRestError, requests.RequestException, KeyError) as error:  # KeyError: an odd heartbeat
             raise self._failure("connecting", error) from error
 
     def _inspect(self, response: requests.Response, *_: Any, **__: Any) -> None:
         """See each answer before the client does; the client passes on what is raised here."""
+        if response.is_redirect:
+            return  # what it leads to comes next
+        if response.status_code in HTTP_KEY_REFUSED:
+            raise _KeyRefused(response.status_code)
         body = _body(response, "data", "meta")
         try:
             self._total = int(body["meta"]["total_doc"])
@@ -157,30 +166,27 @@ class Client:
         # The client turns errors of the connection into its own; they remain as the context.
         cause = error.__context__ if isinstance(error, MPRestError) else error
         kind: type[SourceError] = MayPass
-        if isinstance(cause, _BadStatus):
-            status, said = cause.args
-            if status in HTTP_KEY_REFUSED:
-                kind, said = SourceError, f"the server refuses the key ({status}); {GET_A_KEY}"
-            elif status in HTTP_BUSY:
-                said = f"the server is busy or broken ({status}); try again in some minutes"
+        if isinstance(cause, _KeyRefused):
+            kind, said = SourceError, f"the server refuses the key ({cause}); {GET_A_KEY}"
+        elif isinstance(cause, _BadStatus):
+            status, text = cause.args
+            if status in HTTP_BUSY:
+                said = f"the server is busy or broken ({status}); {LATER}"
             else:
                 kind = SourceError
-                said = f"the server refuses the request ({status}: {_short(said)}); is mp-api out of date?"
+                said = f"the server refuses the request ({status}: {_short(text)}); {UPDATE}"
         elif isinstance(cause, requests.exceptions.RetryError):
-            said = (
-                f"the server limits the rate or is broken ({_short(_innermost(cause))}); "
-                "try again in some minutes"
-            )
+            said = f"the server limits the rate or is broken ({_short(_innermost(cause))}); {LATER}"
         elif isinstance(cause, requests.RequestException):
             said = (
                 f"no answer from {self.endpoint}: {_short(_innermost(cause))}; check the network and "
-                "MP_API_ENDPOINT, or try again in some minutes"
+                f"MP_API_ENDPOINT, or {LATER}"
             )
         elif isinstance(cause, (_Garbled, KeyError)):
-            said = f"the answer is cut short or not what it should be ({cause}); try again in some minutes"
+            said = f"the answer is cut short or not what it should be ({cause}); {LATER}"
         else:
             kind = SourceError
-            said = f"the client refuses the request: {_short(error)}; is mp-api out of date?"
+            said = f"the client refuses the request: {_short(error)}; {UPDATE}"
         return kind(f"Materials Project, {stage}: {said}; {RESUMES}".replace(self._key, "***"))
 
 

@@ -4,7 +4,9 @@ import gzip
 import hashlib
 import json
 import shutil
+import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,13 +34,15 @@ class Pages:
     def get(self, question: dict[str, Any], fetch: Callable[[], Any]) -> Any:
         """The page that answers ``question`` (JSON-able): from disk, or fetched now and kept.
 
+        A page that the disk has damaged is fetched anew.
+
         Raises
         ------
         SourceError : the disk does not take the page; nothing half-written is left.
         """
         key = json.dumps([PAGE_FORMAT, self.release, question], sort_keys=True)
         path = self.folder / f"{hashlib.sha256(key.encode()).hexdigest()}.json.gz"
-        if path.exists():
+        with suppress(FileNotFoundError, EOFError, gzip.BadGzipFile, zlib.error, ValueError):
             return json.loads(gzip.decompress(path.read_bytes()))
         page = fetch()
         try:
