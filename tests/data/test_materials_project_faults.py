@@ -11,7 +11,8 @@ from servers.materials_project import ALWAYS
 from servers.materials_project_documents import add_material, document_of
 
 from ionsieve.data import network
-from ionsieve.data.materials_project import client, documents, pages, pull, release
+from ionsieve.data.materials_project import client, pages, pull, release
+from ionsieve.data.materials_project import documents as narrow
 from ionsieve.data.network import MayPass, SourceError
 from ionsieve.data.records import PROVENANCE, RAW_TABLES, refresh
 from ionsieve.structures import to_structure
@@ -205,9 +206,9 @@ def test_a_request_that_the_server_refuses_is_not_repeated(server, rows):
 
 
 def test_a_field_that_the_client_does_not_know_is_told_as_a_matter_of_versions(server, rows, monkeypatch):
-    kind = documents.HULL_DISTANCES
+    kind = narrow.HULL_DISTANCES
     monkeypatch.setattr(
-        documents, "HULL_DISTANCES", documents.Kind(kind.resource, (*kind.fields, "phlogiston"), kind.convert)
+        narrow, "HULL_DISTANCES", narrow.Kind(kind.resource, (*kind.fields, "phlogiston"), kind.convert)
     )
 
     message = _first_failure(rows)
@@ -386,6 +387,17 @@ def test_documents_that_all_lack_a_field_have_changed(server, documents, rows, c
     assert f"has the field {field}" in message
     assert "mp-api" in message
     assert "emmet-core" in message
+
+
+def test_a_licence_that_no_document_states_any_more_is_noticed(documents):
+    crystals = documents["summary"][:3]
+    for document in crystals[:2]:
+        del document["builder_meta"]["license"]
+    narrow.check_schema(crystals, narrow.CRYSTALS, "candidates")
+    crystals[2]["builder_meta"] = None
+
+    with pytest.raises(SourceError, match=r"none of 3 has the field builder_meta\.license"):
+        narrow.check_schema(crystals, narrow.CRYSTALS, "candidates")
 
 
 def test_answers_without_a_count_are_not_trusted(server, rows, two_attempts, monkeypatch):

@@ -31,7 +31,7 @@ class Kind:
     Attributes
     ----------
     resource : the client's name.
-    fields : what is asked of each document.
+    fields : what is asked of each document; dots lead into documents within.
     convert : one document to one row.
     optional : fields that documents may lack.
     """
@@ -54,13 +54,24 @@ def check_schema(documents: Sequence[Document], kind: Kind, stage: str) -> None:
     ------
     SourceError : the documents have changed. A lone document proves nothing.
     """
-    absent = [field for field in kind.required if all(field not in document for document in documents)]
+    absent = [
+        field for field in kind.required if not any(_has_field(document, field) for document in documents)
+    ]
     if len(documents) > 1 and absent:
         versions = " and ".join(f"{name} {version(name)}" for name in ("mp-api", "emmet-core"))
         raise SourceError(
             f"Materials Project, {stage}: the documents have changed: none of {len(documents)} has the field "
             f"{', '.join(absent)}; they are read with {versions}: update IonSieve and both, or report it"
         )
+
+
+def _has_field(document: Any, field: str) -> bool:
+    """Whether a document has a field, null or not; dots lead into documents within."""
+    for name in field.split("."):
+        if not isinstance(document, Mapping) or name not in document:
+            return False
+        document = document[name]
+    return True
 
 
 def electrode(document: Document) -> Row:
@@ -185,5 +196,5 @@ ELECTRODES = Kind(
     optional=("num_steps", "adj_pairs", "thermo_type"),
 )
 MATERIALS = Kind("summary", ("material_id",), material)
-CRYSTALS = Kind("summary", ("material_id", "structure", "builder_meta"), crystal)
+CRYSTALS = Kind("summary", ("material_id", "structure", "builder_meta.license"), crystal)
 HULL_DISTANCES = Kind("thermo", ("material_id", "thermo_type", "energy_above_hull"), hull_distance)
