@@ -56,6 +56,7 @@ localrules:
 
 include: "rules/common.smk"
 include: "rules/data.smk"
+include: "rules/frames.smk"
 include: "rules/voltage.smk"
 include: "rules/screen.smk"
 include: "rules/potential.smk"

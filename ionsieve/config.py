@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
+from ase.data import chemical_symbols
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ionsieve.data.formats import CRYSTAL_FORMATS, crystal_files
+from ionsieve.data.vasp_files import NAMES, vasp_files
 from ionsieve.errors import ConfigError
 from ionsieve.ions import WORKING_IONS
 
@@ -104,6 +106,14 @@ class MptrjConfig(_Section):
         default=[], description="Only crystals made of nothing but these elements; empty: all."
     )
 
+    @field_validator("elements")
+    @classmethod
+    def _elements_are_known(cls, elements: list[str]) -> list[str]:
+        strangers = sorted(set(elements) - set(chemical_symbols[1:]))
+        if strangers:
+            raise ValueError(f"not chemical symbols: {', '.join(strangers)}; write them like Mg, O")
+        return elements
+
     @field_validator("location")
     @classmethod
     def _location_exists(cls, location: str | None) -> str | None:
@@ -137,6 +147,16 @@ class DataConfig(_Section):
     shards: int = Field(
         default=4, ge=1, le=4096, description="Buckets of candidates, by a hash of their id; one job each."
     )
+
+    @field_validator("vasp_outputs")
+    @classmethod
+    def _runs_are_there(cls, folders: list[Path]) -> list[Path]:
+        for folder in folders:
+            if not vasp_files([folder]):
+                raise ValueError(
+                    f"{folder} holds no {' or '.join(NAMES)} (seen from {Path.cwd()}); mend the path"
+                )
+        return folders
 
     @field_validator("sources")
     @classmethod
@@ -375,8 +395,13 @@ class Config(_Section):
         sampled = self.data.mptrj.location or self.data.vasp_outputs
         if self.potential.mode == "shared" and not (own or sampled):
             raise ValueError(
-                "potential.mode `shared` needs potential.shared_frames or shared_model, or data.mptrj.location"
-                " or data.vasp_outputs; give one, or use mode `teacher`"
+                "potential.mode `shared` needs potential.shared_frames or shared_model, or"
+                " data.mptrj.location or data.vasp_outputs; give one, or use mode `teacher`"
+            )
+        if self.data.mptrj.location and self.data.vasp_outputs:
+            raise ValueError(
+                "data.mptrj and data.vasp_outputs are both given, but MPtrj's energies carry the Materials"
+                " Project's corrections and VASP's do not: one potential cannot learn both; give one of them"
             )
         return self
 

@@ -15,7 +15,6 @@ from typing import Any, NoReturn
 
 from ionsieve.errors import IonSieveError
 
-
 # No space on the device, over the quota, over the largest file allowed.
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

@@ -207,7 +207,7 @@ def to_arrow(rows: pd.DataFrame | list[dict[str, Any]], schema: pa.Schema) -> pa
 
 
 def stream(path: Path | str) -> pq.ParquetFile:
-    """A Parquet file to iterate over, without the read-ahead that ends up holding the whole file in memory."""
+    """A Parquet file to iterate over, without the read-ahead that ends up holding all of it in memory."""
     return pq.ParquetFile(path, pre_buffer=False)
 
 

@@ -80,6 +80,31 @@ def test_shared_potential_needs_frames_or_a_model():
     assert "shared_frames or shared_model" in _message({"potential": {"mode": "shared"}})
 
 
+def test_corrected_and_uncorrected_energies_are_not_mixed(tmp_path):
+    (tmp_path / "vasprun.xml").touch()
+    data = {"mptrj": {"location": "https://example.org/MPtrj.json"}, "vasp_outputs": [str(tmp_path)]}
+    assert "give one of them" in _message({"data": data})
+
+
+def test_a_folder_without_vasp_runs_is_named(tmp_path):
+    assert "holds no vasprun.xml" in _message({"data": {"vasp_outputs": [str(tmp_path)]}})
+
+
+@pytest.mark.parametrize(
+    ("section", "reason"),
+    [
+        ({"gnome": {"location": "no/such/folder"}}, "neither an http(s) address nor a folder"),
+        ({"mptrj": {"location": "no/such/file.json"}}, "neither an http(s) address nor a file"),
+        ({"mptrj": {"elements": ["Mg", "Xx"]}}, "not chemical symbols: Xx"),
+        ({"materials_project": {"ions": ["Mg", "Fe"]}}, "not working ions: Fe"),
+        ({"materials_project": {"thermo_type": "PBE"}}, "GGA_GGA+U"),
+        ({"materials_project": {"api_key": "secret"}}, "no such key"),
+    ],
+)
+def test_what_the_databases_cannot_be_asked_is_refused(section, reason):
+    assert reason in _message({"data": section})
+
+
 def test_run_too_short_for_its_frames_is_refused():
     assert "fewer than 20 frames" in _message({"transport": {"nvt_ps": 0.1, "frame_interval_fs": 50.0}})
 

@@ -6,7 +6,7 @@ Output: none. The next run of the workflow does what the changes make stale, and
 from pathlib import Path
 
 from ionsieve.data import gnome, materials_project
-from ionsieve.data.records import require_pulled, refresh
+from ionsieve.data.records import refresh, require_pulled
 
 RAW = Path("results/data/raw")
 DATABASES = {"materials_project": materials_project, "gnome": gnome}

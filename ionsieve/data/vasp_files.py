@@ -7,5 +7,6 @@ NAMES = ("vasprun.xml", "vasprun.xml.gz")
 
 
 def vasp_files(folders: Sequence[Path | str]) -> list[Path]:
-    """Every vasprun.xml, plain or gzipped, in and below the folders, each once and in a fixed order."""
-    return sorted({file for folder in folders for name in NAMES for file in Path(folder).rglob(name)})
+    """Every vasprun.xml in and below the folders, in a fixed order; plain where it is gzipped too."""
+    found = {file for folder in folders for name in NAMES for file in Path(folder).rglob(name)}
+    return sorted(file for file in found if file.suffix != ".gz" or file.with_suffix("") not in found)

@@ -160,6 +160,13 @@ def test_gzipped_runs_in_folders_below_are_found_each_once(runs):
     assert len(frames) == 2
 
 
+def test_a_run_that_is_there_plain_and_gzipped_counts_once(runs):
+    runs.add("a", [IonicStep()])
+    plain = runs.folder / "a" / "vasprun.xml"
+    plain.with_name("vasprun.xml.gz").write_bytes(gzip.compress(plain.read_bytes()))
+    assert vasp_files([runs.folder]) == [plain]
+
+
 def test_runs_of_one_compound_are_one_material(runs):
     for name in ("relax_1", "relax_2"):
         runs.add(name, [IonicStep(), IonicStep()])

@@ -1,23 +1,37 @@
-"""A finished screening of tiny crystals, and copies of it to change."""
+"""Two databases on loopback, a finished screening of what they hold, and copies of it to change."""
+
+from collections.abc import Iterator
 
 import pytest
-from screening_project import METALS, Project, new_project, perovskite
+from database_project import VERSION, Databases, database_project, databases, sulphides
+from screening_project import METALS, Project, perovskite
+
+VOLTAGES_V = {metal: 1.5 + 0.2 * index for index, metal in enumerate(METALS)}
+CANDIDATES = {f"mp-{1000 + index}": perovskite("Mg", metal, 4.4, "F") for index, metal in enumerate(METALS)}
 
 
 @pytest.fixture(scope="session")
-def screened_once(tmp_path_factory) -> Project:
-    """A finished screening; tests change copies of it."""
-    project = new_project(tmp_path_factory.mktemp("base") / "project", doubles=True)
-    project.write_data(
-        {f"cand-{metal}": perovskite("Mg", metal, 4.0) for metal in METALS},
-        {metal: 1.5 + 0.2 * index for index, metal in enumerate(METALS)},
-    )
-    project.configure()
-    project.run()
-    return project
+def running(tmp_path_factory) -> Iterator[tuple[Databases, Project]]:
+    """The databases, and a finished screening of their first release."""
+    folder = tmp_path_factory.mktemp("databases")
+    with databases(folder / "bucket", VOLTAGES_V, CANDIDATES, sulphides(METALS)) as both:
+        project = database_project(folder / "project", both, doubles=True)
+        project.run()
+        yield both, project
 
 
 @pytest.fixture
-def project(screened_once: Project, tmp_path) -> Project:
+def both(running) -> Databases:
+    """The databases as they were at the first pull, for a test to change."""
+    both, _ = running
+    both.voltages_V, both.candidates, both.gnome = dict(VOLTAGES_V), dict(CANDIDATES), sulphides(METALS)
+    both.publish(VERSION)
+    both.server.requests.clear()
+    both.bucket.requests.clear()
+    return both
+
+
+@pytest.fixture
+def project(running, both, tmp_path) -> Project:
     """A copy of the finished screening that a test may change."""
-    return screened_once.copy_to(tmp_path / "project")
+    return running[1].copy_to(tmp_path / "project")

@@ -2,7 +2,7 @@
 
 import copy
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,9 @@ from servers.materials_project import MaterialsProjectServer
 from servers.materials_project_documents import Documents, add_material, electrode_document
 
 HULL_EV_PER_ATOM = 0.02
+ELECTRODE_HULL_EV_PER_ATOM = 0.5  # above the limit: no candidate is an electrode
+SHARDS = 8
+VERSION = "2026.11.20"
 
 
 @dataclass
@@ -53,10 +56,15 @@ class Databases:
                 }
                 documents["insertion_electrodes"].append(electrode_document(ion, voltage_V + more_V, pair))
                 for name, structure in pair.items():
-                    add_material(documents, name, structure, HULL_EV_PER_ATOM)
+                    add_material(documents, name, structure, ELECTRODE_HULL_EV_PER_ATOM)
         for name, structure in self.candidates.items():
             add_material(documents, name, structure, HULL_EV_PER_ATOM)
         return documents
+
+
+def sulphides(metals: Iterable[str]) -> dict[str, Structure]:
+    """Crystals of GNoME by MaterialId: MgMS3."""
+    return {f"x{metal}": perovskite("Mg", metal, 4.9, "S") for metal in metals}
 
 
 @contextmanager
@@ -84,7 +92,7 @@ def database_project(folder: Path, both: Databases, *, doubles: bool) -> Project
             "sources": ["materials_project", "gnome"],
             "materials_project": {"ions": ["Li", "Mg"]},
             "gnome": {"location": both.bucket.url},
-            "shards": 8,
+            "shards": SHARDS,
         },
     }
     project.configure()

@@ -4,8 +4,7 @@ Two databases on loopback change between two pulls. Each test runs up to the sho
 dry run then plans with what is then executed (``Project.update``).
 """
 
-import pytest
-from database_project import database_project, databases
+from database_project import SHARDS, database_project, sulphides
 from screening_project import METALS, perovskite
 
 from ionsieve import tables
@@ -15,43 +14,6 @@ from ionsieve.data.catalogue import bucket_name, bucket_of
 PER_CANDIDATE = {"teacher_frames", "train_potential", "run_md", "analyse_md", "arrhenius", "prepare_vasp"}
 TRAINING = {"voltage_graphs", "voltage_fold", "voltage_model"}
 PULLS = {"pull_materials_project", "pull_gnome"}
-SHARDS = 8
-
-
-def _gnome(metals):
-    return {f"x{metal}": perovskite("Mg", metal, 4.9, "S") for metal in metals}
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    """The databases and a finished screening of them."""
-    folder = tmp_path_factory.mktemp("databases")
-    candidates = {
-        f"mp-{1000 + index}": perovskite("Mg", metal, 4.4, "F") for index, metal in enumerate(METALS)
-    }
-    voltages_V = {metal: 1.5 + 0.2 * index for index, metal in enumerate(METALS)}
-    with databases(folder / "bucket", voltages_V, candidates, _gnome(METALS)) as both:
-        project = database_project(folder / "project", both, doubles=True)
-        project.run()
-        yield both, project, (voltages_V, candidates, both.gnome)
-
-
-@pytest.fixture
-def both(running):
-    """The databases as they were at the first pull, for a test to change."""
-    both, _, content = running
-    both.voltages_V, both.candidates, both.gnome = (dict(part) for part in content)
-    both.server.version = "2026.11.20"
-    both.publish()
-    both.server.requests.clear()
-    both.bucket.requests.clear()
-    return both
-
-
-@pytest.fixture
-def project(running, both, tmp_path):
-    """A copy of the finished screening."""
-    return running[1].copy_to(tmp_path / "project")
 
 
 def _dates(project, pattern):
@@ -105,7 +67,7 @@ def test_five_new_one_changed_and_one_withdrawn_touch_their_buckets_and_nothing_
         "mp-2001": perovskite("Mg", "Ta", 4.4, "F"),
         "mp-1003": perovskite("Mg", METALS[3], 4.5, "F"),  # changed
     }
-    both.gnome |= _gnome(["Hf", "Ta", "Re"])
+    both.gnome |= sulphides(["Hf", "Ta", "Re"])
     withdrawn = next(name for name in ("xTi", "xV", "xCr") if f"gnome-{name}" not in kept_before)
     del both.gnome[withdrawn]
     both.publish("2026.12.20")

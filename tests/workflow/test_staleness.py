@@ -1,4 +1,4 @@
-"""What a change makes stale, and nothing else: the contract of docs/architecture.md, row by row.
+"""What a change of the configuration or of the code makes stale, and nothing else; and what a failure costs.
 
 Each test changes one thing in a finished screening, runs up to the shortlist, and compares what a dry
 run then plans with what is then executed (``Project.update``).
@@ -7,7 +7,7 @@ run then plans with what is then executed (``Project.update``).
 import json
 import shutil
 
-from screening_project import METALS, perovskite
+from screening_project import new_project, perovskite
 
 PER_CANDIDATE = {"teacher_frames", "train_potential", "run_md", "analyse_md", "arrhenius", "prepare_vasp"}
 TRAINING = {"voltage_graphs", "voltage_fold", "voltage_model"}
@@ -18,12 +18,10 @@ def _dates(project, pattern):
     return {path: path.stat().st_mtime_ns for path in sorted((project.folder / "results").glob(pattern))}
 
 
-def _candidates(**changes):
-    candidates = {f"cand-{metal}": perovskite("Mg", metal, 4.0) for metal in METALS}
-    return {**candidates, **changes}
-
-
-VOLTAGES_V = {metal: 1.5 + 0.2 * index for index, metal in enumerate(METALS)}
+def _add_to_gnome(project, both, name):
+    both.gnome[name] = perovskite("Mg", "Cr", 4.6, "Cl")
+    both.publish()
+    project.run("refresh")
 
 
 def test_nothing_changed_means_nothing_to_be_done(project):
@@ -32,7 +30,7 @@ def test_nothing_changed_means_nothing_to_be_done(project):
 
 
 def test_a_touched_file_with_the_same_content_reruns_nothing(project):
-    (project.folder / "structures.jsonl").touch()
+    (project.folder / "results/data/raw/gnome/candidates.parquet").touch()
     assert not project.update()
 
 
@@ -54,47 +52,6 @@ def test_a_longer_shortlist_computes_its_new_members_only(project):
     assert len(after) == len(before) + 1 and after.items() >= before.items()
 
 
-def test_a_data_update_touches_the_buckets_it_falls_in_and_trains_nothing(project):
-    buckets_before = _dates(project, "data/candidates/*.parquet")
-    predictions_before = _dates(project, "voltage/predictions/*.parquet")
-    updated = _candidates(**{"cand-Zr": perovskite("Mg", "Zr", 4.05), "new-Hf": perovskite("Mg", "Hf", 4.0)})
-    del updated["cand-Ti"]
-    project.write_data(updated, VOLTAGES_V)
-    jobs = project.update()
-    touched = {
-        path.stem
-        for path, date in _dates(project, "data/candidates/*.parquet").items()
-        if buckets_before[path] != date
-    }
-    predicted = {
-        path.stem
-        for path, date in _dates(project, "voltage/predictions/*.parquet").items()
-        if predictions_before[path] != date
-    }
-    assert 1 <= len(touched) <= 3
-    assert predicted == touched
-    assert jobs["predict_voltage"] == len(touched)
-    assert not TRAINING & set(jobs)
-
-
-def test_new_electrodes_train_again_and_spare_the_md_of_survivors(project):
-    kept = _dates(project, "transport/*/*/md.json")
-    project.write_data(_candidates(), {**VOLTAGES_V, "Ti": 1.6})
-    jobs = project.update()
-    assert set(jobs) >= TRAINING
-    survivors = {path for path in kept if path in _shortlisted(project)}
-    after = _dates(project, "transport/*/*/md.json")
-    assert all(after[path] == kept[path] for path in survivors)
-
-
-def _shortlisted(project):
-    import pandas as pd
-
-    folder = project.folder / "results"
-    names = pd.read_parquet(folder / "screen/shortlist.parquet")["material_id"]
-    return {folder / f"transport/{name}/1200K/md.json" for name in names}
-
-
 def test_a_new_temperature_runs_that_temperature_only(project):
     before = _dates(project, "transport/*/1200K/md.json")
     project.configure(transport={"temperatures_K": [1000.0, 1200.0]})
@@ -114,25 +71,23 @@ def test_a_new_algorithm_reruns_its_stage_and_what_follows(project):
     assert jobs["run_md"] == 2 and "train_potential" not in jobs and "shortlist" not in jobs
 
 
-def test_a_candidate_that_fails_stops_no_other_and_can_be_retried(project):
-    candidates = {**_candidates(), "zz-explodes": perovskite("Mg", "Cr", 3.6)}
-    project.write_data(candidates, VOLTAGES_V)
-    project.configure(screen={"controls": ["zz-explodes"]})
+def test_a_candidate_that_fails_stops_no_other_and_can_be_retried(project, both):
+    _add_to_gnome(project, both, "zz-explodes")
+    project.configure(screen={"controls": ["gnome-zz-explodes"]})
     project.update()
     results = project.folder / "results"
-    outcome = json.loads((results / "transport/zz-explodes/transport.json").read_text())
+    outcome = json.loads((results / "transport/gnome-zz-explodes/transport.json").read_text())
     assert outcome["status"] == "unstable" and "9000 K" in outcome["reason"]
     assert "9000 K" in (results / "report/index.html").read_text()
     project.run("retry_failed")
-    assert not (results / "transport/zz-explodes").exists()
+    assert not (results / "transport/gnome-zz-explodes").exists()
     jobs = project.run().jobs
     assert jobs["run_md"] == 1 and "train_potential" not in jobs
 
 
-def test_a_bug_in_one_candidate_leaves_the_others_and_a_partial_report(project):
-    candidates = {**_candidates(), "zz-broken": perovskite("Mg", "Cr", 3.6)}
-    project.write_data(candidates, VOLTAGES_V)
-    project.configure(screen={"controls": ["zz-broken"]}, transport={"temperatures_K": [900.0]})
+def test_a_bug_in_one_candidate_leaves_the_others_and_a_partial_report(project, both):
+    _add_to_gnome(project, both, "zz-broken")
+    project.configure(screen={"controls": ["gnome-zz-broken"]}, transport={"temperatures_K": [900.0]})
     failed = project.snakemake()
     assert failed.status != 0 and "a bug in MD" in failed.output
     assert failed.jobs["run_md"] == 2, "the others' MD must have run"
@@ -148,8 +103,10 @@ def test_a_mistake_in_the_configuration_is_one_message_before_anything_runs(proj
     assert "Traceback" not in run.output
 
 
-def test_missing_input_file_is_named(project):
-    (project.folder / "structures.jsonl").unlink()
+def test_missing_input_file_is_named(tmp_path):
+    project = new_project(tmp_path / "project", doubles=True)
+    project.configure()
+    (project.folder / "electrodes.jsonl").touch()
     run = project.snakemake()
     assert run.status != 0
     assert "structures.jsonl does not exist" in run.output and "Traceback" not in run.output
