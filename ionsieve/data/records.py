@@ -131,7 +131,7 @@ def refresh(pull: Callable[[Path], Pulled], folder: Path | str) -> bool:
 
 
 def require_pulled(folder: Path | str) -> None:
-    """Raise DataError where a source has not been pulled: its first pull must be a job that Snakemake sees."""
+    """Raise DataError where a source has not been pulled: the first pull must be a job of Snakemake."""
     if not (Path(folder) / PROVENANCE).exists():
         raise DataError(
             f"nothing to bring up to date in {folder}; pull it first: snakemake --cores 1 fetch_all"
