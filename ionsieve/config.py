@@ -6,7 +6,7 @@ Unknown keys are refused, so that a typing error costs a second and not a night.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -124,6 +124,11 @@ class MptrjConfig(_Section):
         return location
 
 
+def _expanded(paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
+        yield from crystal_files(path) if path.is_dir() else [path]
+
+
 class DataConfig(_Section):
     """Which crystals go in."""
 
@@ -180,6 +185,16 @@ class DataConfig(_Section):
                     )
                 if path.is_dir() and not crystal_files(path):
                     raise ValueError(f"{path} holds no structure file; known: {CRYSTAL_FORMATS}")
+        return self
+
+    @model_validator(mode="after")
+    def _names_hold_no_braces(self) -> "DataConfig":
+        given = [*self.files.electrodes, *_expanded(self.files.structures), *vasp_files(self.vasp_outputs)]
+        for path in [*given, Path(self.mptrj.location or "")]:
+            if "{" in str(path) or "}" in str(path):
+                raise ValueError(
+                    f"{path}: Snakemake takes braces in file names for wildcards; rename the file"
+                )
         return self
 
 
@@ -444,13 +459,7 @@ def structure_files(config: Config) -> list[str]:
 
     A folder compares by date only, which misses changes; its files compare by content.
     """
-    listed: list[str] = []
-    for path in config.data.files.structures:
-        if path.is_dir():
-            listed.extend(str(file) for file in crystal_files(path))
-        else:
-            listed.append(str(path))
-    return listed
+    return [str(path) for path in _expanded(config.data.files.structures)]
 
 
 def _explain(error: ValidationError) -> str:

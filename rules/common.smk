@@ -40,11 +40,6 @@ def demo_table(name):
     return str(importlib.resources.files("ionsieve.data.demo") / name)
 
 
-def structure_files(wildcards):
-    """Every structure file of the user; from a function, since names may hold braces."""
-    return configuration.structure_files(config_model)
-
-
 def electrodes_table(wildcards):
     """The electrodes, once the catalogue is made; unchanged bytes keep their date."""
     checkpoints.catalogue.get()

@@ -47,7 +47,7 @@ rule ingest_demo:
 rule ingest_files:
     input:
         electrodes=[str(path) for path in config_model.data.files.electrodes],
-        structures=structure_files,
+        structures=configuration.structure_files(config_model),
     output:
         electrodes="results/data/raw/files/electrodes.parquet",
         candidates="results/data/raw/files/candidates.parquet",

@@ -86,6 +86,14 @@ def test_corrected_and_uncorrected_energies_are_not_mixed(tmp_path):
     assert "give one of them" in _message({"data": data})
 
 
+def test_braces_in_a_file_name_are_refused(tmp_path):
+    (tmp_path / "Mg{x}O.cif").touch()
+    (tmp_path / "e.jsonl").touch()
+    files = {"electrodes": [str(tmp_path / "e.jsonl")], "structures": [str(tmp_path)]}
+    message = _message({"data": {"sources": ["files"], "files": files}})
+    assert "Mg{x}O.cif" in message and "rename the file" in message
+
+
 def test_a_folder_without_vasp_runs_is_named(tmp_path):
     assert "holds no vasprun.xml" in _message({"data": {"vasp_outputs": [str(tmp_path)]}})
 
