@@ -317,6 +317,14 @@ def test_pages_that_contradict_one_another_are_forgotten(
     assert "mp-900" in {row["material_id"] for row in pull(query, tmp_path / "cache").candidates}
 
 
+def test_an_electrode_on_two_pages_means_that_another_is_on_none(server, query, documents, tmp_path):
+    documents["insertion_electrodes"].append(dict(documents["insertion_electrodes"][0]))
+    server.replace(documents)
+
+    with pytest.raises(MayPass, match="insertion electrodes of Mg: pages contradict one another"):
+        list(pull(query, tmp_path / "cache").electrodes)
+
+
 # Documents
 
 
