@@ -173,11 +173,10 @@ class DataConfig(_Section):
     @model_validator(mode="after")
     def _files_exist(self) -> "DataConfig":
         if "files" in self.sources:
-            for key in ("electrodes", "structures"):
-                if not getattr(self.files, key):
-                    raise ValueError(
-                        f"files.{key} is empty, but the source `files` needs it; list at least one path"
-                    )
+            if not self.files.structures:
+                raise ValueError(
+                    "files.structures is empty, but the source `files` needs it; list at least one path"
+                )
             for path in [*self.files.electrodes, *self.files.structures]:
                 if not path.exists():
                     raise ValueError(
@@ -185,6 +184,16 @@ class DataConfig(_Section):
                     )
                 if path.is_dir() and not crystal_files(path):
                     raise ValueError(f"{path} holds no structure file; known: {CRYSTAL_FORMATS}")
+        return self
+
+    @model_validator(mode="after")
+    def _something_gives_electrodes(self) -> "DataConfig":
+        giving = {"demo", "materials_project", *(["files"] if self.files.electrodes else [])}
+        if giving.isdisjoint(self.sources):
+            raise ValueError(
+                f"sources [{', '.join(self.sources)}] give no electrodes for the voltage model to learn from;"
+                " give files.electrodes, or add the source materials_project or demo"
+            )
         return self
 
     @model_validator(mode="after")

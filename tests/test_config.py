@@ -86,6 +86,14 @@ def test_corrected_and_uncorrected_energies_are_not_mixed(tmp_path):
     assert "give one of them" in _message({"data": data})
 
 
+def test_own_structures_may_go_with_the_electrodes_of_a_database(tmp_path):
+    (tmp_path / "MgO.cif").touch()
+    files = {"structures": [str(tmp_path)]}
+    assert config.load({"data": {"sources": ["files", "materials_project"], "files": files}})
+    assert "give no electrodes" in _message({"data": {"sources": ["files", "gnome"], "files": files}})
+    assert "give no electrodes" in _message({"data": {"sources": ["gnome"]}})
+
+
 def test_braces_in_a_file_name_are_refused(tmp_path):
     (tmp_path / "Mg{x}O.cif").touch()
     (tmp_path / "e.jsonl").touch()
