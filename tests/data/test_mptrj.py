@@ -292,6 +292,7 @@ def test_the_script_writes_shards_and_their_provenance(tmp_path):
 
 def test_mptrj_alone_is_input_enough_for_a_shared_potential(tmp_path):
     (tmp_path / "MPtrj.json").touch()
+    (tmp_path / "vasprun.xml").touch()
     for data in (
         {"mptrj": {"location": str(tmp_path / "MPtrj.json")}},
         {"mptrj": {"location": "https://figshare.com/MPtrj.json"}},

@@ -1,5 +1,6 @@
 """Two databases on loopback, a finished screening of what they hold, and copies of it to change."""
 
+import copy
 from collections.abc import Iterator
 
 import pytest
@@ -24,7 +25,8 @@ def running(tmp_path_factory) -> Iterator[tuple[Databases, Project]]:
 def both(running) -> Databases:
     """The databases as they were at the first pull, for a test to change."""
     both, _ = running
-    both.voltages_V, both.candidates, both.gnome = dict(VOLTAGES_V), dict(CANDIDATES), sulphides(METALS)
+    both.voltages_V, both.candidates = dict(VOLTAGES_V), copy.deepcopy(CANDIDATES)
+    both.gnome = sulphides(METALS)
     both.publish(VERSION)
     both.server.requests.clear()
     both.bucket.requests.clear()

@@ -150,7 +150,7 @@ class Project:
     def copy_to(self, folder: Path) -> "Project":
         """The same project elsewhere, dates and Snakemake's records included."""
         shutil.copytree(self.folder, folder, symlinks=True)
-        return replace(self, folder=folder)
+        return replace(self, folder=folder, environment=dict(self.environment))
 
 
 def finished(output: str) -> Counter[str]:
