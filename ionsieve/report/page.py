@@ -70,8 +70,7 @@ def build_report(sources: ReportSources) -> str:
         catalogue=sources.catalogue,
         label_kinds=wording.label_kinds(sources),
         licences=_licences(sources),
-        hulls=_counted(sources, "hull "),
-        not_commercial=any("NC" in name for names in _licences(sources).values() for name in names),
+        hulls=wording.counted(sources, "hull "),
         config=yaml.safe_dump(sources.config, sort_keys=False) if sources.config else None,
         versions=_versions(),
         style=_asset("style.css"),
@@ -281,14 +280,8 @@ def _licences(sources: ReportSources) -> dict[str, list[str]]:
     licences: dict[str, list[str]] = {}
     if sources.catalogue is not None:
         licences["electrodes"] = sorted(sources.catalogue["electrodes"]["licences"])
-        licences["candidates"] = sorted(_counted(sources, "licence "))
+        licences["candidates"] = sorted(wording.counted(sources, "licence "))
     return licences
-
-
-def _counted(sources: ReportSources, prefix: str) -> dict[str, int]:
-    """Numbers of candidates by what the catalogue counts under a prefix."""
-    candidates = (sources.catalogue or {}).get("candidates") or {}
-    return {name.removeprefix(prefix): count for name, count in candidates.items() if name.startswith(prefix)}
 
 
 def _versions() -> dict[str, str]:

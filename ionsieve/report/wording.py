@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 from ionsieve.report.sources import ReportSources
 
 DASH = "–"
+NON_COMMERCIAL = "BY-NC"
 FLAG_MEANINGS = {
     "control": "reference material; goes through MD, is never ranked",
     "known": "one of the training electrodes; its voltage here is the out-of-fold prediction",
@@ -84,7 +85,13 @@ def plural(count: int, noun: str) -> str:
 
 def headline(sources: ReportSources) -> list[str]:
     """What the run found, in a few sentences; only what is known is said."""
-    sentences = [*_sieved(sources), *_ranked(sources), *_model(sources), *_controls(sources)]
+    sentences = [
+        *_sieved(sources),
+        *_ranked(sources),
+        *_model(sources),
+        *_controls(sources),
+        *_not_commercial(sources),
+    ]
     return sentences or ["Nothing has been computed yet."]
 
 
@@ -122,6 +129,25 @@ def _ranked(sources: ReportSources) -> list[str]:
         best["conductivity_low_mS_per_cm"], best["conductivity_high_mS_per_cm"], lambda x: number(x, 2)
     )
     return [f"{sentence}, and {value} mS/cm{f' ({spread})' if spread else ''} {temperature}."]
+
+
+def _not_commercial(sources: ReportSources) -> list[str]:
+    candidates = counted(sources, "licence ")
+    bound = sum(count for name, count in candidates.items() if NON_COMMERCIAL in name)
+    electrodes = (sources.catalogue or {}).get("electrodes", {}).get("licences", {})
+    bound += sum(count for name, count in electrodes.items() if NON_COMMERCIAL in name)
+    if not bound:
+        return []
+    return [
+        f"The licence of {plural(bound, 'crystal')} among the data bars commercial use (CC BY-NC), and so,"
+        " perhaps, that of what is derived from them."
+    ]
+
+
+def counted(sources: ReportSources, prefix: str) -> dict[str, int]:
+    """Numbers of candidates by what the catalogue counts under a prefix."""
+    candidates = (sources.catalogue or {}).get("candidates") or {}
+    return {name.removeprefix(prefix): count for name, count in candidates.items() if name.startswith(prefix)}
 
 
 def _controls(sources: ReportSources) -> list[str]:

@@ -135,7 +135,7 @@ def test_msd_has_a_curve_of_ions_and_of_host_for_each_material(finished_page):
 
 def test_sources_stand_with_version_licence_and_what_to_cite(finished_page):
     assert "2026.11.20" in finished_page and "Jain et al. (2013)" in finished_page
-    assert "non-commercial" not in finished_page
+    assert "commercial use" not in finished_page
 
 
 def test_data_for_non_commercial_use_are_announced(tmp_path):
@@ -144,7 +144,8 @@ def test_data_for_non_commercial_use_are_announced(tmp_path):
     catalogue["candidates"] |= {"licence CC BY-NC 4.0 (GNoME)": 3, "hull GNoME (all entries)": 3}
     write_json(tmp_path / "data/catalogue.json", catalogue)
     page = own(build_report(load(files_of(tmp_path))))
-    assert "non-commercial" in page and "GNoME (all entries) (3)" in page
+    assert "The licence of 3 crystals among the data bars commercial use" in page
+    assert "GNoME (all entries) (3)" in page
 
 
 def test_figures_have_a_text_for_who_cannot_see_them(finished_page):

@@ -67,7 +67,7 @@ def test_the_run_ends_with_a_ranked_list_and_a_report_that_names_its_sources(scr
     assert set(ranked["source"]) <= {"materials_project", "gnome"} and ranked["licence"].notna().all()
     assert ranked["hull_reference"].notna().all()
     page = (project.folder / "results/report/index.html").read_text()
-    assert server.version in page and "CC BY-NC 4.0" in page and "non-commercial" in page
+    assert server.version in page and "CC BY-NC 4.0" in page and "commercial use" in page
 
 
 def test_nothing_is_left_to_do_and_no_page_in_the_cache(screened):
