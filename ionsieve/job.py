@@ -7,6 +7,7 @@ log, where it can be found, and the job fails.
 
 import errno
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -39,7 +40,9 @@ def run(main: Callable[[Any], None], snakemake: Any) -> None:
     except OSError as error:
         if error.errno not in NO_SPACE:
             _report_bug(snakemake, error, log)
-        message = f"no space to write: {error.strerror}; free some, or raise the quota, and run again"
+        message = (
+            f"no space to write ({os.strerror(error.errno)}): free some, or raise the quota, and run again"
+        )
         logging.error(message)
         sys.exit(f"ionsieve: {snakemake.rule}: {message}; what was finished is kept")
     except Exception as error:

@@ -9,6 +9,7 @@ without any double.
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -108,14 +109,17 @@ class Project:
         }
         (self.folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
 
-    def start(self, *arguments: str, cores: int = 2) -> subprocess.Popen[str]:
-        """Start Snakemake here, as a user would."""
+    def start(self, *arguments: str, cores: int = 2, largest_file_bytes: int = -1) -> subprocess.Popen[str]:
+        """Start Snakemake here, as a user would; no file may grow above the limit, if there is one."""
         command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--nocolor", *arguments]
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         environment |= self.environment
         return subprocess.Popen(
             [*command, "--configfile", "overlay.yaml"],
             cwd=self.folder,
+            preexec_fn=lambda: resource.setrlimit(
+                resource.RLIMIT_FSIZE, (largest_file_bytes, largest_file_bytes)
+            ),
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -123,9 +127,9 @@ class Project:
             text=True,
         )
 
-    def snakemake(self, *arguments: str, cores: int = 2) -> Run:
+    def snakemake(self, *arguments: str, cores: int = 2, largest_file_bytes: int = -1) -> Run:
         """Run Snakemake to its end."""
-        running = self.start(*arguments, cores=cores)
+        running = self.start(*arguments, cores=cores, largest_file_bytes=largest_file_bytes)
         output, _ = running.communicate()
         jobs = planned(output) if "-n" in arguments else finished(output)
         return Run(running.returncode, output, jobs)

@@ -112,6 +112,16 @@ def test_missing_input_file_is_named(tmp_path):
     assert "structures.jsonl does not exist" in run.output and "Traceback" not in run.output
 
 
+def test_a_full_disk_is_one_message_and_leaves_nothing_half_written(tmp_path):
+    project = new_project(tmp_path / "project", doubles=True)
+    (project.folder / "overlay.yaml").write_text("seed: 0\n")
+    run = project.snakemake("fetch_all", largest_file_bytes=40_000)
+    assert run.status != 0 and "ingest_demo: no space to write (File too large)" in run.output
+    assert "Traceback" not in run.output
+    assert not list(project.folder.glob("results/data/raw/**/*.parquet"))
+    project.run("fetch_all")
+
+
 def test_candidates_that_leave_the_shortlist_get_no_more_work(project):
     for name in ("potential", "transport", "validation"):
         shutil.rmtree(project.folder / "results" / name)
