@@ -8,6 +8,7 @@ changed, which is what stops a data update from rerunning what it does not touch
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from ionsieve.errors import DataError
+
+# How files and folders begin that are still being written.
+UNFINISHED = ".writing-"
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Remove what killed jobs left half-written in a folder; only for the one job that writes there."""
+    for path in folder.glob(f"{UNFINISHED}*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def digest(path: Path | str) -> str:
@@ -32,7 +45,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED, suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -73,7 +86,7 @@ def replace_if_changed(path: Path | str, write: Callable[[Path], None]) -> bool:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=UNFINISHED) as folder:
         fresh = Path(folder) / path.name
         write(fresh)
         return move_if_changed(fresh, path)

@@ -85,15 +85,6 @@ class GnomeConfig(_Section):
         default=0.0, description="Crystals with this formation energy or more are left out (paper: 0)."
     )
 
-    @field_validator("location")
-    @classmethod
-    def _location_exists(cls, location: str) -> str:
-        if not location.startswith(("https://", "http://")) and not Path(location).is_dir():
-            raise ValueError(
-                f"{location} is neither an http(s) address nor a folder (seen from {Path.cwd()}); mend it"
-            )
-        return location.rstrip("/")
-
 
 class MptrjConfig(_Section):
     """Relaxation frames of the Materials Project (MPtrj, CC BY 4.0), for potential.mode `shared`."""

@@ -32,6 +32,10 @@ def run(main: Callable[[Any], None], snakemake: Any) -> None:
         force=True,
     )
     logging.captureWarnings(True)
+    on_terminal = logging.StreamHandler()
+    on_terminal.setLevel(logging.WARNING)
+    on_terminal.setFormatter(logging.Formatter(f"ionsieve: {snakemake.rule}: %(message)s"))
+    logging.getLogger("ionsieve").addHandler(on_terminal)
     try:
         main(snakemake)
     except IonSieveError as error:

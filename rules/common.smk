@@ -22,7 +22,7 @@ RAW_TABLES = expand(
 # What the databases are asked for: parameters of their pulls, and of `refresh`.
 MATERIALS_PROJECT_QUERY = {
     "working_ion": config_model.working_ion,
-    "ions": config_model.data.materials_project.ions,
+    "ions": sorted(config_model.data.materials_project.ions),
     "thermo_type": config_model.data.materials_project.thermo_type,
     "max_energy_above_hull_eV_per_atom": config_model.data.max_energy_above_hull_eV_per_atom,
     "include_gnome": config_model.data.materials_project.include_gnome,
@@ -32,6 +32,17 @@ GNOME_QUERY = {
     "location": config_model.data.gnome.location,
     "max_formation_energy_eV_per_atom": config_model.data.gnome.max_formation_energy_eV_per_atom,
     "max_energy_above_hull_eV_per_atom": config_model.data.max_energy_above_hull_eV_per_atom,
+}
+# What each source's raw tables must answer: tables of another query are refused.
+QUERIES = {
+    "demo": {"working_ion": config_model.working_ion},
+    "files": {
+        "working_ion": config_model.working_ion,
+        "label_kind": config_model.data.files.electrode_label_kind,
+        "licence": config_model.data.files.licence,
+    },
+    "materials_project": MATERIALS_PROJECT_QUERY,
+    "gnome": {key: value for key, value in GNOME_QUERY.items() if key != "location"},
 }
 BUCKETS = [bucket_name(number) for number in range(config_model.data.shards)]
 

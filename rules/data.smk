@@ -145,6 +145,7 @@ checkpoint catalogue:
         runtime=120,
     params:
         sources=config_model.data.sources,
+        queries={source: QUERIES[source] for source in config_model.data.sources},
         working_ion=config_model.working_ion,
         shards=config_model.data.shards,
         max_energy_above_hull_eV_per_atom=config_model.data.max_energy_above_hull_eV_per_atom,

@@ -3,7 +3,8 @@
 from ionsieve.data.vasp_files import vasp_files
 
 DOWNLOADED_MPTRJ = "results/data/raw/mptrj/MPtrj.json"
-MPTRJ_LOCATION = config_model.data.mptrj.location or ""
+SHARED = config_model.potential.mode == "shared"  # a teacher needs no relaxations
+MPTRJ_LOCATION = (SHARED and config_model.data.mptrj.location) or ""
 # What must be fetched before anything can be sampled: MPtrj where it is an address, else nothing.
 MPTRJ_FILE = (
     [DOWNLOADED_MPTRJ] if MPTRJ_LOCATION.startswith(("https://", "http://")) else []

@@ -21,6 +21,7 @@ rule refresh:
         sources=config_model.data.sources,
         materials_project=MATERIALS_PROJECT_QUERY,
         gnome=GNOME_QUERY,
+        queries=QUERIES,
         algorithm=algorithms.DATA,
     message:
         "Asking the databases for what is new"

@@ -109,7 +109,6 @@ def test_a_folder_without_vasp_runs_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("section", "reason"),
     [
-        ({"gnome": {"location": "no/such/folder"}}, "neither an http(s) address nor a folder"),
         ({"mptrj": {"location": "no/such/file.json"}}, "neither an http(s) address nor a file"),
         ({"mptrj": {"elements": ["Mg", "Xx"]}}, "not chemical symbols: Xx"),
         ({"materials_project": {"ions": ["Mg", "Fe"]}}, "not working ions: Fe"),

@@ -8,12 +8,16 @@ and ``candidates/{bucket}.parquet``.
 from pathlib import Path
 
 from ionsieve.data.catalogue import Limits, assemble
+from ionsieve.data.records import require_pulled
 
 
 def main(snakemake) -> None:
     data_folder = Path(snakemake.output.summary).parent
+    folders = [data_folder / "raw" / source for source in snakemake.params.sources]
+    for folder in folders:
+        require_pulled(folder, snakemake.params.queries[folder.name])
     assemble(
-        [data_folder / "raw" / source for source in snakemake.params.sources],
+        folders,
         data_folder,
         n_buckets=snakemake.params.shards,
         limits=Limits(

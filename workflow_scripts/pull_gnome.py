@@ -18,7 +18,8 @@ def main(snakemake) -> None:
         max_formation_energy_eV_per_atom=params.max_formation_energy_eV_per_atom,
         max_energy_above_hull_eV_per_atom=params.max_energy_above_hull_eV_per_atom,
     )
-    refresh(lambda cache: pull(query, cache), Path(snakemake.output.provenance).parent)
+    written = refresh(lambda cache: pull(query, cache), Path(snakemake.output.provenance).parent)
+    print(f"gnome: {written}")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ def main(snakemake) -> None:
         max_energy_above_hull_eV_per_atom=params.max_energy_above_hull_eV_per_atom,
         include_gnome=params.include_gnome,
     )
-    refresh(lambda cache: pull(query, cache), Path(snakemake.output.provenance).parent)
+    written = refresh(lambda cache: pull(query, cache), Path(snakemake.output.provenance).parent)
+    print(f"materials_project: {written}")
 
 
 if __name__ == "__main__":

@@ -19,9 +19,9 @@ def main(snakemake) -> None:
     for name in asked:
         database = DATABASES[name]
         query = database.Query(**snakemake.params[name])
-        require_pulled(RAW / name)
-        changed = refresh(lambda cache, pull=database.pull, query=query: pull(query, cache), RAW / name)
-        print(f"{name}: {'has changed' if changed else 'as before'}")
+        require_pulled(RAW / name, snakemake.params.queries[name])
+        written = refresh(lambda cache, pull=database.pull, query=query: pull(query, cache), RAW / name)
+        print(f"{name}: {written}; {'has changed' if written.changed else 'as before'}")
 
 
 if __name__ == "__main__":

@@ -23,9 +23,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ionsieve import tables
-from ionsieve.artifacts import atomic_path, move_if_changed, read_json, replace_if_changed, write_json
+from ionsieve.artifacts import (
+    UNFINISHED,
+    atomic_path,
+    clear_unfinished,
+    move_if_changed,
+    read_json,
+    replace_if_changed,
+    write_json,
+)
 from ionsieve.data.duplicates import duplicates
-from ionsieve.data.records import PROVENANCE, Reject
+from ionsieve.data.records import PROVENANCE, Reject, kind_of
 from ionsieve.data.spill import PARTS, Spill, hash_of, take
 from ionsieve.errors import DataError
 
@@ -54,7 +62,7 @@ class Rejects:
     def add(self, reject: Reject) -> None:
         """Write one row and count its reason."""
         self.writer.writerow((reject.material_id, reject.source, reject.stage, reject.reason))
-        self.reasons[f"{reject.stage}: {_kind(reject.reason)}"] += 1
+        self.reasons[f"{reject.stage}: {kind_of(reject.reason)}"] += 1
 
     def common(self) -> str:
         """The most common reasons, in words."""
@@ -98,7 +106,8 @@ def assemble(
     if electrodes.empty or not counts["candidates"]:
         what = "electrode" if electrodes.empty else f"candidate with {working_ion}"
         raise DataError(
-            f"no {what} is left to work with; set aside: {rejects.common()}; see results/data/rejects.csv"
+            f"no {what} is left to work with; set aside: {rejects.common()}; see results/data/rejects.csv,"
+            f" and what data.sources [{', '.join(folder.name for folder in raw_folders)}] are asked for"
         )
     write_json(
         data_folder / "catalogue.json",
@@ -154,7 +163,8 @@ def _write_buckets(
     def part_of_id(material_id: str) -> int:
         return bucket_of(material_id, n_buckets) % PARTS
 
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as name:
+    clear_unfinished(folder)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=UNFINISHED) as name:
         aside = Path(name)
         with Spill(
             aside / "by_formula", _RANKED, "formula", lambda formula: hash_of(formula, PARTS)
@@ -235,8 +245,3 @@ def _tally(rows: pa.Table, counts: Counter[str]) -> None:
 
 def _count(column: pd.Series) -> dict[str, int]:
     return {str(key): int(value) for key, value in column.value_counts().sort_index().items()}
-
-
-def _kind(reason: str) -> str:
-    """A reason without what is particular to one record, so that reasons can be counted."""
-    return reason.split(":")[0].split(";")[0].split("(")[0].strip()

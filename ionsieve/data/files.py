@@ -11,6 +11,7 @@ that cannot be read as a whole raises :class:`~ionsieve.errors.DataError`.
 
 import gzip
 import json
+import math
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -95,7 +96,13 @@ def pull(
     return Pulled(
         electrode_rows(electrode_paths, structure_paths, label_kind, licence),
         candidate_rows(structure_paths, working_ion, licence),
-        {"source": SOURCE, "version": None, "licences": [licence], "cite": []},
+        {
+            "source": SOURCE,
+            "version": None,
+            "licences": [licence],
+            "cite": [],
+            "query": {"working_ion": working_ion, "label_kind": label_kind, "licence": licence},
+        },
     )
 
 
@@ -291,7 +298,7 @@ def _read_json_lines(path: Path) -> Iterator[Crystal | Reject]:
 def _hull(properties: Mapping[str, Any]) -> tuple[float | None, str | None]:
     """Hull distance in eV/atom and whose hull it refers to; None where the file does not tell."""
     distance = properties.get("energy_above_hull_eV_per_atom", properties.get("energy_above_hull"))
-    if distance is None:
+    if distance is None or not math.isfinite(float(distance)):
         return None, None
     return float(distance), str(properties.get("hull_reference", HULL_OF_FILES))
 

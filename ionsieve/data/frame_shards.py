@@ -17,6 +17,7 @@ from ase import Atoms
 from ase.io.extxyz import write_xyz
 
 from ionsieve import structures
+from ionsieve.artifacts import UNFINISHED
 from ionsieve.data.catalogue import bucket_of
 from ionsieve.errors import DataError
 from ionsieve.potential.frames import labelled
@@ -141,7 +142,7 @@ def open_shards(paths: Sequence[Path], tally: Tally) -> Iterator[Callable[[Atoms
     """
     folder = paths[0].parent
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as aside, ExitStack() as open_files:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=UNFINISHED) as aside, ExitStack() as open_files:
         fresh = [Path(aside) / path.name for path in paths]
         shards = [open_files.enter_context(path.open("w")) for path in fresh]
 

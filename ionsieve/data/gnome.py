@@ -112,9 +112,11 @@ def pull(query: Query, cache: Path) -> Pulled:
     logger.info("%s: %d crystals asked for; %s", SUMMARY, len(selection.entries), selection.counts)
     provenance = {
         "source": SOURCE,
-        "version": None,
+        "version": _version(files[SUMMARY]),
         "licences": [LICENCE],
         "cite": [CITE],
+        # The same release may lie elsewhere next time.
+        "query": {key: value for key, value in asdict(query).items() if key != "location"},
         "files": {name: _described(version) for name, version in files.items()},
         **selection.counts,
     }
@@ -160,6 +162,11 @@ def _local_identity(path: Path) -> RemoteIdentity:
     return RemoteIdentity(path.stat().st_size, None, md5)
 
 
+def _version(summary: RemoteIdentity) -> str | None:
+    """GNoME's releases have no names: the first digits of its table's checksum tell them apart."""
+    return f"md5 {summary.md5[:8]}" if summary.md5 else None
+
+
 def _described(version: RemoteIdentity) -> dict[str, Any]:
     # The md5 follows the content alone; an ETag changes when the same file is uploaded anew.
     told = {"md5": version.md5} if version.md5 else {"etag": version.etag}
@@ -176,12 +183,24 @@ def _select(summary: Path, query: Query) -> _Selection:
     try:
         with summary.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.reader(file)
-            columns = _columns(next(rows, []))
+            header = next(rows, [])
+            columns = _columns(header)
+            row: list[str] = header
             for row in rows:
                 _select_row(row, columns, query, selection)
+        if len(row) < len(header) and not _ends_with_newline(summary):
+            raise DataError(
+                f"{SUMMARY} is cut short: row {selection.counts['rows']} ends in the middle; fetch it anew"
+            )
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{SUMMARY} is damaged ({error}); fetch it anew") from error
     return selection
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, io.SEEK_END)
+        return file.read(1) == b"\n"
 
 
 def _columns(header: Sequence[str]) -> dict[str, int]:
@@ -278,6 +297,7 @@ def _candidates(
         for name in sorted(selection.entries.keys() - members.keys()):
             entry = selection.entries[name]
             yield Reject(_material_id(entry.name), SOURCE, "read", f"no CIF of it in {ARCHIVE}")
+        yield from _without_row(archive, selection)
         # In the order of the archive, its bytes are read forward.
         names = sorted(members, key=lambda name: members[name].header_offset)
         for start in range(0, len(names), CHUNK_MEMBERS):
@@ -320,6 +340,15 @@ def _members(archive: zipfile.ZipFile, selection: _Selection) -> dict[str, zipfi
         if suffix == "cif" and stem in selection.entries:
             members[stem] = info
     return members
+
+
+def _without_row(archive: zipfile.ZipFile, selection: _Selection) -> Iterator[Reject]:
+    """One reject for all CIFs beyond the number of rows: a table cut at the end of a line looks whole."""
+    missing = sum(name.lower().endswith(".cif") for name in archive.namelist()) - selection.counts["rows"]
+    if missing > 0:
+        reason = f"{missing} CIFs of {ARCHIVE} have no row in {SUMMARY}, which may be cut short"
+        logger.warning("%s; fetch it anew if it is", reason)
+        yield Reject(SOURCE, SOURCE, "summary", f"rows are missing: {reason}")
 
 
 def _convert(

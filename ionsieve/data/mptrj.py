@@ -95,7 +95,7 @@ def _materials(path: Path) -> Iterator[tuple[str, Any]]:
                 n_read += 1
         except ijson.JSONError as error:
             raise DataError(
-                f"{path} is cut short or is no JSON: after {n_read} materials, within the first"
+                f"{path} is cut short or is no JSON (NaN is none): after {n_read} materials, within the first"
                 f" {handle.tell():,} of its {size_bytes:,} bytes: {_first_line(error)}. Fetch it again:"
                 " MPtrj_2022.9_full.json has about 11.35 GB (data.mptrj.location)"
             ) from None

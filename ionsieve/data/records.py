@@ -3,8 +3,10 @@
 import math
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ionsieve import structures, tables
-from ionsieve.artifacts import move_if_changed, write_json
+from ionsieve.artifacts import UNFINISHED, clear_unfinished, move_if_changed, read_json, write_json
+from ionsieve.data.network import SourceError
 from ionsieve.errors import DataError
 from ionsieve.ions import WORKING_IONS
 
@@ -22,6 +25,8 @@ BATCH_ROWS = 2048
 
 
 PROVENANCE = "provenance.json"
+# A database that shrinks to less than this has lost something, not withdrawn it.
+SMALLEST_SHARE_LEFT = 0.5
 RAW_TABLES = {
     "electrodes.parquet": tables.ELECTRODES,
     "candidates.parquet": tables.CANDIDATES,
@@ -50,9 +55,9 @@ class Pulled:
     ----------
     electrodes : rows of :data:`ionsieve.tables.ELECTRODES`, or rejects.
     candidates : rows of :data:`ionsieve.tables.CANDIDATES`, or rejects.
-    provenance : JSON-able; ``source``, ``version`` (of the database, or None), ``licences``, ``cite``, and
-        what else tells one release from another. No dates, no paths, no secrets: equal content, equal
-        document.
+    provenance : JSON-able; ``source``, ``version`` (of the database, or None), ``licences``, ``cite``,
+        ``query`` (what was asked for, as rules/common.smk has it), and what else tells one release from
+        another. No dates, no paths, no secrets: equal content, equal document.
     """
 
     electrodes: Iterable[Record]
@@ -93,49 +98,123 @@ def _electrode_fault(row: dict[str, Any]) -> str | None:
     return None
 
 
-def write_raw(pulled: Pulled, folder: Path | str) -> bool:
-    """Write a source's raw tables and provenance into ``folder``; returns whether anything there changed.
+def kind_of(reason: str) -> str:
+    """A reason without what is particular to one record, so that reasons can be counted."""
+    return reason.split(":")[0].split(";")[0].split("(")[0].strip()
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a source gave: numbers of rows, reasons of rejects, and whether its raw tables changed."""
+
+    electrodes: int
+    candidates: int
+    reasons: Counter[str]
+    changed: bool = False
+
+    def __str__(self) -> str:
+        common = ", ".join(f"{count:,} x {reason}" for reason, count in self.reasons.most_common(3))
+        aside = f"{self.reasons.total():,} records set aside" + (f" ({common})" if common else "")
+        return f"{self.electrodes:,} electrodes, {self.candidates:,} candidates, {aside}"
+
+
+def write_raw(pulled: Pulled, folder: Path | str) -> Written:
+    """Write a source's raw tables and provenance into ``folder``.
 
     Streams: one batch of rows is in memory at a time. All files are written aside first, so a source that
     breaks off changes nothing; a file whose content has not changed keeps its date.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as temporary:
-        aside = Path(temporary)
-        with _RowWriter(aside / "rejects.parquet", tables.REJECTS) as rejects:
-            for name, records in (("electrodes", pulled.electrodes), ("candidates", pulled.candidates)):
-                table = f"{name}.parquet"
-                with _RowWriter(aside / table, RAW_TABLES[table]) as rows:
-                    for record in records:
-                        if isinstance(record, Reject):
-                            rejects.add(asdict(record))
-                        else:
-                            rows.add(record)
-        write_json(aside / PROVENANCE, pulled.provenance)
-        changed = [move_if_changed(aside / name, folder / name) for name in (*RAW_TABLES, PROVENANCE)]
-    return any(changed)
+    with _aside(Path(folder)) as aside:
+        return _move(aside, Path(folder), _write(pulled, aside))
 
 
-def refresh(pull: Callable[[Path], Pulled], folder: Path | str) -> bool:
-    """Pull a database into ``folder``, its source's raw tables; returns whether anything there changed.
+def refresh(pull: Callable[[Path], Pulled], folder: Path | str) -> Written:
+    """Pull a database into ``folder``, its source's raw tables.
 
     ``pull`` gets a folder to cache what it has fetched, so that a pull that breaks off goes on there. The
     cache goes when the pull is complete: the next one sees the database of its day.
+
+    Raises
+    ------
+    SourceError : the database gives nothing, or far less than is there; the tables stay as they are.
     """
     folder = Path(folder)
     cache = folder.parents[1] / "cache" / folder.name
-    changed = write_raw(pull(cache), folder)
-    shutil.rmtree(cache, ignore_errors=True)
-    return changed
+    pulled = pull(cache)
+    with _aside(folder) as aside:
+        written = _write(pulled, aside)
+        shutil.rmtree(cache, ignore_errors=True)
+        if not written.electrodes and not written.candidates:
+            raise SourceError(
+                f"{folder.name} gave {written}: see that what is asked for is there: the working ion, the"
+                " ions of the electrodes, the thermo type, the limits under data"
+            )
+        for table in ("electrodes.parquet", "candidates.parquet"):
+            before, now = (_number_of_rows(where / table) for where in (folder, aside))
+            if now < SMALLEST_SHARE_LEFT * before:
+                raise SourceError(
+                    f"{folder.name} would go from {before:,} to {now:,} {Path(table).stem}, which looks like"
+                    f" a broken database: nothing was replaced; if it is right, remove {folder} and run again"
+                )
+        return _move(aside, folder, written)
 
 
-def require_pulled(folder: Path | str) -> None:
-    """Raise DataError where a source has not been pulled: the first pull must be a job of Snakemake."""
-    if not (Path(folder) / PROVENANCE).exists():
+def require_pulled(folder: Path | str, query: Mapping[str, Any]) -> None:
+    """Refuse raw tables that are not there, or that answer another query than ``query``.
+
+    Tables may come from another machine or from a `refresh` under another configuration, which Snakemake
+    does not see.
+    """
+    folder = Path(folder)
+    if not (folder / PROVENANCE).exists():
+        raise DataError(f"{folder} holds nothing yet; pull it first: snakemake --cores 1 fetch_all")
+    answered = read_json(folder / PROVENANCE).get("query", {})
+    differing = [
+        f"{key}: {answered.get(key)!r} there, {query.get(key)!r} in the configuration"
+        for key in sorted(answered.keys() | query.keys())
+        if answered.get(key) != query.get(key)
+    ]
+    if differing:
         raise DataError(
-            f"nothing to bring up to date in {folder}; pull it first: snakemake --cores 1 fetch_all"
+            f"{folder} holds what another configuration asked for ({'; '.join(differing)}); remove that"
+            " folder and run again to have it anew, or change the configuration back"
         )
+
+
+@contextmanager
+def _aside(folder: Path) -> Iterator[Path]:
+    """A folder beside the tables to write into; what a killed job left of earlier ones is removed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    clear_unfinished(folder)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=UNFINISHED) as name:
+        yield Path(name)
+
+
+def _write(pulled: Pulled, aside: Path) -> Written:
+    numbers: dict[str, int] = {}
+    reasons: Counter[str] = Counter()
+    with _RowWriter(aside / "rejects.parquet", tables.REJECTS) as rejects:
+        for name, records in (("electrodes", pulled.electrodes), ("candidates", pulled.candidates)):
+            table = f"{name}.parquet"
+            with _RowWriter(aside / table, RAW_TABLES[table]) as rows:
+                for record in records:
+                    if isinstance(record, Reject):
+                        rejects.add(asdict(record))
+                        reasons[kind_of(record.reason)] += 1
+                    else:
+                        rows.add(record)
+            numbers[name] = rows.written
+    write_json(aside / PROVENANCE, pulled.provenance)
+    return Written(numbers["electrodes"], numbers["candidates"], reasons)
+
+
+def _move(aside: Path, folder: Path, written: Written) -> Written:
+    changed = [move_if_changed(aside / name, folder / name) for name in (*RAW_TABLES, PROVENANCE)]
+    return replace(written, changed=any(changed))
+
+
+def _number_of_rows(path: Path) -> int:
+    return tables.stream(path).metadata.num_rows if path.exists() else 0
 
 
 class _RowWriter:
@@ -145,6 +224,7 @@ class _RowWriter:
         self._schema = schema
         self._writer = pq.ParquetWriter(path, schema, compression="zstd")
         self._batch: list[dict[str, Any]] = []
+        self.written = 0
 
     def __enter__(self) -> Self:
         return self
@@ -162,4 +242,5 @@ class _RowWriter:
     def _flush(self) -> None:
         if self._batch:
             self._writer.write_table(tables.to_arrow(self._batch, self._schema))
+            self.written += len(self._batch)
             self._batch = []

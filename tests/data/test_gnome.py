@@ -228,6 +228,20 @@ def test_a_material_that_occurs_twice_is_taken_once(folder, tmp_path):
     assert "occurs more than once" in rejects["gnome-00e0"]
 
 
+def test_a_table_that_ends_in_the_middle_of_a_row_is_refused(folder, tmp_path):
+    summary = folder / "stable_materials_summary.csv"
+    summary.write_bytes(summary.read_bytes()[:-30])
+    with pytest.raises(DataError, match="cut short: row 12 ends in the middle"):
+        candidates(query(folder), tmp_path)
+
+
+def test_a_table_cut_at_the_end_of_a_line_is_noticed_by_the_archive(folder, tmp_path):
+    summary = folder / "stable_materials_summary.csv"
+    summary.write_text("".join(summary.read_text().splitlines(keepends=True)[:-2]))
+    _, rejects = candidates(query(folder), tmp_path)
+    assert "2 CIFs of by_id.zip have no row" in rejects["gnome"]
+
+
 def test_a_row_whose_cif_is_missing_is_set_aside(folder, tmp_path):
     write_gnome(folder, CRYSTALS, without_cif={"04e4"})
     rows, rejects = candidates(query(folder), tmp_path / "cache")

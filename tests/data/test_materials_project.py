@@ -197,7 +197,7 @@ def test_provenance_tells_the_release_its_licence_and_whom_to_cite(rows):
     assert provenance["version"] == "2026.11.20"
     assert provenance["licences"] == ["CC BY 4.0"]
     assert provenance["cite"] == [CITE]
-    assert provenance["thermo_type"] == "GGA_GGA+U_R2SCAN"
+    assert provenance["query"]["thermo_type"] == "GGA_GGA+U_R2SCAN"
     assert provenance["client"].startswith("mp-api ")
     json.dumps(provenance, allow_nan=False)
 
@@ -274,10 +274,10 @@ def test_who_asks_for_gnome_without_its_terms_accepted_is_told(server, rows, cap
 def test_a_second_pull_of_the_same_content_changes_no_file(server, query, tmp_path):
     folder = tmp_path / "raw" / "materials_project"
 
-    assert refresh(lambda cache: pull(query, cache), folder)
+    assert refresh(lambda cache: pull(query, cache), folder).changed
     dates = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     server.requests.clear()
-    assert not refresh(lambda cache: pull(query, cache), folder)
+    assert not refresh(lambda cache: pull(query, cache), folder).changed
 
     assert server.asked("summary"), "the second pull must ask the server"
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == dates
@@ -293,7 +293,7 @@ def test_what_changed_in_the_database_is_what_changes_in_the_tables(server, quer
     add_material(documents, "mp-900", _layered(4), 0.05)
     server.replace(documents)
 
-    assert refresh(lambda cache: pull(query, cache), folder)
+    assert refresh(lambda cache: pull(query, cache), folder).changed
 
     table = read_table(folder / "candidates.parquet", RAW_TABLES["candidates.parquet"])
     distance = dict(zip(table.material_id, table.energy_above_hull_eV_per_atom, strict=True))

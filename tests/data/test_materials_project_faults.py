@@ -247,7 +247,7 @@ def test_a_pull_whose_server_died_goes_on_where_it_stopped(
     answered = [request for request in server.requests if "/materials/" in request][:7]
     server.start()
     server.requests.clear()
-    assert refresh(lambda cache: pull(query, cache), folder)
+    assert refresh(lambda cache: pull(query, cache), folder).changed
     rest = [request for request in server.requests if "/materials/" in request]
     assert answered + rest == all_requests
     for name in ALL_FILES:
@@ -317,12 +317,29 @@ def test_pages_that_contradict_one_another_are_forgotten(
     assert "mp-900" in {row["material_id"] for row in pull(query, tmp_path / "cache").candidates}
 
 
-def test_an_electrode_on_two_pages_means_that_another_is_on_none(server, query, documents, tmp_path):
-    documents["insertion_electrodes"].append(dict(documents["insertion_electrodes"][0]))
+def test_an_electrode_on_two_pages_means_that_another_is_on_none(
+    server, query, documents, tmp_path, small_pages
+):
+    documents["insertion_electrodes"] *= 2
     server.replace(documents)
 
     with pytest.raises(MayPass, match="insertion electrodes of Mg: pages contradict one another"):
         list(pull(query, tmp_path / "cache").electrodes)
+
+
+def test_an_electrode_that_the_server_lists_twice_on_one_page_counts_once(server, documents, rows):
+    documents["insertion_electrodes"] *= 2
+    server.replace(documents)
+
+    assert len(rows()["electrodes"]) == 6
+
+
+def test_what_is_no_address_is_refused_at_once(server, rows, monkeypatch):
+    monkeypatch.setenv("MP_API_ENDPOINT", "nonsense")
+    monkeypatch.setattr("ionsieve.data.network.FIRST_WAIT_S", 1000.0)
+
+    with pytest.raises(SourceError, match="nonsense/ is no address: mend MP_API_ENDPOINT"):
+        rows()
 
 
 # Documents

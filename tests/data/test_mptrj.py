@@ -226,7 +226,7 @@ def test_a_truncated_file_is_one_message_with_the_remedy(tmp_path, kept_share, n
 
 @pytest.mark.parametrize("text", ["<html>404</html>", "", "mp-1,mp-2"])
 def test_what_is_no_json_is_told(tmp_path, text):
-    with pytest.raises(DataError, match="is cut short or is no JSON: after 0 materials"):
+    with pytest.raises(DataError, match="is cut short or is no JSON .NaN is none.: after 0 materials"):
         Sampled(tmp_path, text)
 
 

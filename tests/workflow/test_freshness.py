@@ -4,6 +4,8 @@ Two databases on loopback change between two pulls. Each test runs up to the sho
 dry run then plans with what is then executed (``Project.update``).
 """
 
+import shutil
+
 from database_project import SHARDS, database_project, sulphides
 from screening_project import METALS, perovskite
 
@@ -133,6 +135,25 @@ def test_refresh_before_the_first_pull_says_what_to_do(both, tmp_path):
     project = database_project(tmp_path / "new", both, doubles=True)
     run = project.snakemake("refresh")
     assert run.status != 0 and "fetch_all" in run.output and "Traceback" not in run.output
+
+
+def test_refresh_under_another_configuration_is_refused(project):
+    before = _dates(project, "data/raw/**/*.*")
+    project.configure(data={"max_energy_above_hull_eV_per_atom": 0.01})
+    run = project.snakemake("refresh")
+    assert run.status != 0 and "another configuration" in run.output and "0.01" in run.output
+    assert _dates(project, "data/raw/**/*.*") == before
+
+
+def test_tables_from_elsewhere_that_answer_another_query_are_refused(project):
+    """Without Snakemake's own records, as on a machine that the tables were copied to."""
+    results = project.folder / "results"
+    for name in ("catalogue.json", "electrodes.parquet", "rejects.csv"):
+        (results / "data" / name).unlink()
+    shutil.rmtree(project.folder / ".snakemake")
+    project.configure(data={"max_energy_above_hull_eV_per_atom": 0.3})
+    run = project.snakemake("--until", "catalogue")
+    assert run.status != 0 and "catalogue" in run.output and "another configuration" in run.output
 
 
 def test_after_fetch_all_the_databases_are_not_asked(both, tmp_path):

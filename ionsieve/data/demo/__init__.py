@@ -57,7 +57,13 @@ def pull(working_ion: str) -> Pulled:
     return Pulled(
         (check_electrode(row) for row in _rows(load_electrodes())),
         (check_candidate(row, working_ion) for row in _rows(load_candidates())),
-        {"source": SOURCE, "version": None, "licences": [LICENCE], "cite": []},
+        {
+            "source": SOURCE,
+            "version": None,
+            "licences": [LICENCE],
+            "cite": [],
+            "query": {"working_ion": working_ion},
+        },
     )
 
 

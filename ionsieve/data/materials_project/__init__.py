@@ -7,7 +7,7 @@ Asked through the real ``mp-api`` client, page by page; see :mod:`.client` for w
 import importlib.metadata
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +68,7 @@ def pull(query: Query, cache: Path) -> Pulled:
         "licences": [],
         "cite": [CITE, CITE_GNOME] if query.include_gnome else [CITE],
         "client": f"mp-api {importlib.metadata.version('mp-api')}",
-        "working_ion": query.working_ion,
-        "ions": sorted(query.ions),
-        "thermo_type": query.thermo_type,
-        "max_energy_above_hull_eV_per_atom": query.max_energy_above_hull_eV_per_atom,
-        "include_gnome": query.include_gnome,
+        "query": {**asdict(query), "ions": sorted(query.ions)},
     }
     return Pulled(
         _noting_licences(_electrodes(release, query), provenance),

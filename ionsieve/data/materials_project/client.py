@@ -175,6 +175,9 @@ class Client:
             else:
                 kind = SourceError
                 said = f"the server refuses the request ({status}: {_short(text)}); {UPDATE}"
+        elif isinstance(cause, (requests.exceptions.MissingSchema, requests.exceptions.InvalidURL)):
+            kind = SourceError
+            said = f"{self.endpoint} is no address: mend MP_API_ENDPOINT, or unset it"
         elif isinstance(cause, requests.exceptions.RetryError):
             said = f"the server limits the rate or is broken ({_short(_innermost(cause))}); {LATER}"
         elif isinstance(cause, requests.RequestException):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ionsieve import algorithms
 from ionsieve.artifacts import write_bytes
 from ionsieve.data.network import SourceError
 
@@ -40,7 +41,7 @@ class Pages:
         ------
         SourceError : the disk does not take the page; nothing half-written is left.
         """
-        key = json.dumps([PAGE_FORMAT, self.release, question], sort_keys=True)
+        key = json.dumps([PAGE_FORMAT, algorithms.DATA, self.release, question], sort_keys=True)
         path = self.folder / f"{hashlib.sha256(key.encode()).hexdigest()}.json.gz"
         with suppress(FileNotFoundError, EOFError, gzip.BadGzipFile, zlib.error, ValueError):
             return json.loads(gzip.decompress(path.read_bytes()))

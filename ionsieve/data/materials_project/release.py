@@ -37,28 +37,31 @@ class Release:
         what = f"insertion electrodes of {ion}"
         # Nothing that electrodes can be sorted by is unique; capacity per volume nearly is. One ion at a
         # time, since the client ignores the size of pages where a criterion holds a comma.
-        rows = list(
-            self._all_pages(what, documents.ELECTRODES, working_ion=[ion], _sort_fields="capacity_vol")
-        )
-        # One electrode on two pages stands where another should.
-        usable = [json.dumps(row, sort_keys=True) for row in rows if "reason" not in row]
-        if len(set(usable)) < len(usable):
-            raise self._contradiction(what)
+        rows: list[Row] = []
+        on_earlier_pages: set[str] = set()
+        for page in self._all_pages(
+            what, documents.ELECTRODES, working_ion=[ion], _sort_fields="capacity_vol"
+        ):
+            distinct = {json.dumps(row, sort_keys=True): row for row in page}
+            # One electrode on two pages stands where another should; on one page it is the server's own.
+            if any("reason" not in distinct[text] for text in distinct.keys() & on_earlier_pages):
+                raise self._contradiction(what)
+            on_earlier_pages |= distinct.keys()
+            rows += distinct.values()
         return rows
 
     def materials(self, element: str, include_gnome: bool) -> list[Row]:
         """Every material with an element that is not deprecated (:func:`documents.material`)."""
         what = f"materials with {element}"
-        rows = list(
-            self._all_pages(
-                what,
-                documents.MATERIALS,
-                elements=[element],
-                deprecated=False,
-                include_gnome=include_gnome,
-                _sort_fields="material_id",
-            )
+        pages = self._all_pages(
+            what,
+            documents.MATERIALS,
+            elements=[element],
+            deprecated=False,
+            include_gnome=include_gnome,
+            _sort_fields="material_id",
         )
+        rows = [row for page in pages for row in page]
         ids = [row["id"] for row in rows if "reason" not in row]
         if len(set(ids)) < len(ids):
             raise self._contradiction(what)
@@ -115,7 +118,7 @@ class Release:
                 "mixed both; run the same command again"
             )
 
-    def _all_pages(self, what: str, kind: Kind, **criteria: Any) -> Iterator[Row]:
+    def _all_pages(self, what: str, kind: Kind, **criteria: Any) -> Iterator[list[Row]]:
         total: int | None = None
         for number in count(1):
             of = "" if total is None else f" of {_ceil_div(total, PAGE_DOCUMENTS)}"
@@ -124,7 +127,7 @@ class Release:
             if total is not None and page["total"] != total:
                 raise self._contradiction(what)
             total = page["total"]
-            yield from page["rows"]
+            yield page["rows"]
             if number * PAGE_DOCUMENTS >= total:
                 return
 
