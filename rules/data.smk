@@ -75,13 +75,14 @@ rule ingest_files:
 
 
 # Both pulls keep what they have fetched under results/data/cache until they are complete, so a broken one goes on
-# where it stopped. They run where Snakemake runs: compute nodes often have no network.
+# where it stopped, and with `update` it leaves the tables that were there. They run where Snakemake runs: compute
+# nodes often have no network.
 rule pull_materials_project:
     output:
-        electrodes="results/data/raw/materials_project/electrodes.parquet",
-        candidates="results/data/raw/materials_project/candidates.parquet",
-        rejects="results/data/raw/materials_project/rejects.parquet",
-        provenance="results/data/raw/materials_project/provenance.json",
+        electrodes=update("results/data/raw/materials_project/electrodes.parquet"),
+        candidates=update("results/data/raw/materials_project/candidates.parquet"),
+        rejects=update("results/data/raw/materials_project/rejects.parquet"),
+        provenance=update("results/data/raw/materials_project/provenance.json"),
     log:
         "results/logs/pull_materials_project.log",
     benchmark:
@@ -103,10 +104,10 @@ rule pull_materials_project:
 
 rule pull_gnome:
     output:
-        electrodes="results/data/raw/gnome/electrodes.parquet",
-        candidates="results/data/raw/gnome/candidates.parquet",
-        rejects="results/data/raw/gnome/rejects.parquet",
-        provenance="results/data/raw/gnome/provenance.json",
+        electrodes=update("results/data/raw/gnome/electrodes.parquet"),
+        candidates=update("results/data/raw/gnome/candidates.parquet"),
+        rejects=update("results/data/raw/gnome/rejects.parquet"),
+        provenance=update("results/data/raw/gnome/provenance.json"),
     log:
         "results/logs/pull_gnome.log",
     benchmark:

@@ -149,7 +149,7 @@ def refresh(pull: Callable[[Path], Pulled], folder: Path | str) -> Written:
                 f"{folder.name} gave {written}: see that what is asked for is there: the working ion, the"
                 " ions of the electrodes, the thermo type, the limits under data"
             )
-        for table in ("electrodes.parquet", "candidates.parquet"):
+        for table in ("electrodes.parquet", "candidates.parquet") if _same_query(folder, aside) else ():
             before, now = (_number_of_rows(where / table) for where in (folder, aside))
             if now < SMALLEST_SHARE_LEFT * before:
                 raise SourceError(
@@ -211,6 +211,14 @@ def _write(pulled: Pulled, aside: Path) -> Written:
 def _move(aside: Path, folder: Path, written: Written) -> Written:
     changed = [move_if_changed(aside / name, folder / name) for name in (*RAW_TABLES, PROVENANCE)]
     return replace(written, changed=any(changed))
+
+
+def _same_query(folder: Path, aside: Path) -> bool:
+    """Whether what is there answers the same question, so that numbers of rows may be compared."""
+    earlier = folder / PROVENANCE
+    return earlier.exists() and (
+        read_json(earlier).get("query") == read_json(aside / PROVENANCE).get("query")
+    )
 
 
 def _number_of_rows(path: Path) -> int:

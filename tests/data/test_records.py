@@ -53,6 +53,11 @@ def test_a_database_may_withdraw_some(folder):
     assert refresh(_database(9, 6), folder).changed
 
 
+def test_another_question_may_have_far_fewer_answers(folder):
+    refresh(_database(10, 10), folder)
+    assert refresh(_database(2, 2, {**QUERY, "working_ion": "Y"}), folder).changed
+
+
 def test_a_database_that_gives_nothing_is_an_error_from_the_start(folder):
     with pytest.raises(SourceError, match="gave 0 electrodes, 0 candidates, 1 records set aside"):
         refresh(_database(0, 0), folder)

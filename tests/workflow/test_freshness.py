@@ -10,7 +10,7 @@ from database_project import SHARDS, database_project, sulphides
 from screening_project import METALS, perovskite
 
 from ionsieve import tables
-from ionsieve.artifacts import read_json
+from ionsieve.artifacts import digest, read_json
 from ionsieve.data.catalogue import bucket_name, bucket_of
 
 PER_CANDIDATE = {"teacher_frames", "train_potential", "run_md", "analyse_md", "arrhenius", "prepare_vasp"}
@@ -129,6 +129,23 @@ def test_a_database_that_is_away_leaves_everything_as_it_was(project, both):
     assert "refresh" in run.output and "Materials Project" in run.output
     assert _dates(project, "data/raw/**/*.*") == before
     assert not project.run("-n").jobs
+
+
+def test_another_question_while_the_database_is_away_costs_no_table(project):
+    raw = sorted((project.folder / "results/data/raw").glob("*/*.*"))
+    before = [digest(path) for path in raw]
+    project.environment |= {"MP_API_ENDPOINT": "http://127.0.0.1:9/"}
+    project.configure(data={"max_energy_above_hull_eV_per_atom": 0.01})
+    assert project.snakemake("fetch_all").status != 0
+    of_materials_project = [path for path in raw if "materials_project" in str(path)]
+    assert [digest(path) for path in of_materials_project] == [
+        known for path, known in zip(raw, before, strict=True) if path in of_materials_project
+    ]
+    # With the former question the tables are as good as before, which Snakemake must be told.
+    project.configure()
+    relative = [str(path.relative_to(project.folder)) for path in of_materials_project]
+    project.run("--cleanup-metadata", *relative, "--")
+    assert "pull_materials_project" not in project.run("-n").jobs
 
 
 def test_refresh_before_the_first_pull_says_what_to_do(both, tmp_path):
