@@ -21,13 +21,20 @@ from ionsieve.errors import DataError
 UNFINISHED = ".writing-"
 
 
-def clear_unfinished(folder: Path) -> None:
-    """Remove what killed jobs left half-written in a folder; only for the one job that writes there."""
-    for path in folder.glob(f"{UNFINISHED}*"):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
+@contextmanager
+def written_aside(folder: Path) -> Iterator[Path]:
+    """A folder within ``folder`` for files that move there once all of them are complete.
+
+    Only for the one job that writes there: what a killed job left half-written is removed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob(f"{UNFINISHED}*"):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
         else:
-            path.unlink(missing_ok=True)
+            left.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=UNFINISHED) as name:
+        yield Path(name)
 
 
 def digest(path: Path | str) -> str:

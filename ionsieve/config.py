@@ -14,7 +14,7 @@ import yaml
 from ase.data import chemical_symbols
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from ionsieve.data.formats import CRYSTAL_FORMATS, crystal_files
+from ionsieve.data.formats import CRYSTAL_FORMATS, crystal_files, is_address
 from ionsieve.data.vasp_files import NAMES, vasp_files
 from ionsieve.errors import ConfigError
 from ionsieve.ions import WORKING_IONS
@@ -29,6 +29,12 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _refuse_braces(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if "{" in str(path) or "}" in str(path):
+            raise ValueError(f"{path}: Snakemake takes braces in file names for wildcards; rename the file")
 
 
 class FilesConfig(_Section):
@@ -108,10 +114,11 @@ class MptrjConfig(_Section):
     @field_validator("location")
     @classmethod
     def _location_exists(cls, location: str | None) -> str | None:
-        if location and not location.startswith(("https://", "http://")) and not Path(location).is_file():
+        if location and not is_address(location) and not Path(location).is_file():
             raise ValueError(
                 f"{location} is neither an http(s) address nor a file (seen from {Path.cwd()}); mend it"
             )
+        _refuse_braces([Path(location or "")])
         return location
 
 
@@ -148,10 +155,12 @@ class DataConfig(_Section):
     @classmethod
     def _runs_are_there(cls, folders: list[Path]) -> list[Path]:
         for folder in folders:
-            if not vasp_files([folder]):
+            runs = vasp_files([folder])
+            if not runs:
                 raise ValueError(
                     f"{folder} holds no {' or '.join(NAMES)} (seen from {Path.cwd()}); mend the path"
                 )
+            _refuse_braces(runs)
         return folders
 
     @field_validator("sources")
@@ -163,18 +172,22 @@ class DataConfig(_Section):
 
     @model_validator(mode="after")
     def _files_exist(self) -> "DataConfig":
+        # Folders may hold tens of thousands of files: they are walked through once.
+        found = {path: list(_expanded([path])) for path in [*self.files.electrodes, *self.files.structures]}
         if "files" in self.sources:
             if not self.files.structures:
                 raise ValueError(
                     "files.structures is empty, but the source `files` needs it; list at least one path"
                 )
-            for path in [*self.files.electrodes, *self.files.structures]:
+            for path, files in found.items():
                 if not path.exists():
                     raise ValueError(
                         f"{path} does not exist (seen from {Path.cwd()}); mend the path under data.files"
                     )
-                if path.is_dir() and not crystal_files(path):
+                if not files:
                     raise ValueError(f"{path} holds no structure file; known: {CRYSTAL_FORMATS}")
+        for files in found.values():
+            _refuse_braces(files)
         return self
 
     @model_validator(mode="after")
@@ -185,16 +198,6 @@ class DataConfig(_Section):
                 f"sources [{', '.join(self.sources)}] give no electrodes for the voltage model to learn from;"
                 " give files.electrodes, or add the source materials_project or demo"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _names_hold_no_braces(self) -> "DataConfig":
-        given = [*self.files.electrodes, *_expanded(self.files.structures), *vasp_files(self.vasp_outputs)]
-        for path in [*given, Path(self.mptrj.location or "")]:
-            if "{" in str(path) or "}" in str(path):
-                raise ValueError(
-                    f"{path}: Snakemake takes braces in file names for wildcards; rename the file"
-                )
         return self
 
 

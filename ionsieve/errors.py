@@ -26,3 +26,8 @@ class CandidateFailed(Exception):
         super().__init__(reason)
         self.reason = reason
         self.status = status
+
+
+def first_line(error: Exception) -> str:
+    """What another library says of a failure, short enough for a message of ours."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -4,7 +4,7 @@ import importlib.resources
 
 import pyarrow.parquet
 
-from ionsieve.data.catalogue import bucket_name
+from ionsieve.data.buckets import bucket_name
 
 # Jobs of one candidate wait for a shortlist that is about to change, so that no work goes into candidates
 # that are leaving it; `ancient`, because a new shortlist alone makes no candidate's result stale.

@@ -36,7 +36,7 @@ rule ingest_demo:
         mem_mb=1000,
         runtime=5,
     params:
-        working_ion=config_model.working_ion,
+        **QUERIES["demo"],
         algorithm=algorithms.DATA,
     message:
         "Reading the data set that ships with IonSieve"
@@ -64,9 +64,7 @@ rule ingest_files:
         mem_mb=2000,
         runtime=120,
     params:
-        working_ion=config_model.working_ion,
-        label_kind=config_model.data.files.electrode_label_kind,
-        licence=config_model.data.files.licence,
+        **QUERIES["files"],
         algorithm=algorithms.DATA,
     message:
         "Reading electrodes and structures from files"
@@ -99,7 +97,7 @@ rule pull_materials_project:
     message:
         "Pulling electrodes and candidates from the Materials Project"
     script:
-        "../workflow_scripts/pull_materials_project.py"
+        "../workflow_scripts/pull_database.py"
 
 
 rule pull_gnome:
@@ -124,7 +122,7 @@ rule pull_gnome:
     message:
         "Pulling candidates from GNoME (CC BY-NC 4.0)"
     script:
-        "../workflow_scripts/pull_gnome.py"
+        "../workflow_scripts/pull_database.py"
 
 
 # Its tables are not declared: a declared output would make everything behind it stale whenever the

@@ -1,14 +1,13 @@
 """Relaxation frames for the shared potential: MPtrj, and VASP runs of the user's own."""
 
+from ionsieve.data.formats import is_address
 from ionsieve.data.vasp_files import vasp_files
 
 DOWNLOADED_MPTRJ = "results/data/raw/mptrj/MPtrj.json"
 SHARED = config_model.potential.mode == "shared"  # a teacher needs no relaxations
 MPTRJ_LOCATION = (SHARED and config_model.data.mptrj.location) or ""
 # What must be fetched before anything can be sampled: MPtrj where it is an address, else nothing.
-MPTRJ_FILE = (
-    [DOWNLOADED_MPTRJ] if MPTRJ_LOCATION.startswith(("https://", "http://")) else []
-)
+MPTRJ_FILE = [DOWNLOADED_MPTRJ] if is_address(MPTRJ_LOCATION) else []
 # Their number is fixed, since Snakemake must know it before the file is read.
 MPTRJ_SHARDS = expand(
     "results/data/frames/mptrj/{shard}.extxyz", shard=map(bucket_name, range(16))

@@ -5,11 +5,10 @@ Output: none. The next run of the workflow does what the changes make stale, and
 
 from pathlib import Path
 
-from ionsieve.data import gnome, materials_project
-from ionsieve.data.records import refresh, require_pulled
+from ionsieve.data.databases import DATABASES, pull_database
+from ionsieve.data.records import require_pulled
 
 RAW = Path("results/data/raw")
-DATABASES = {"materials_project": materials_project, "gnome": gnome}
 
 
 def main(snakemake) -> None:
@@ -17,10 +16,8 @@ def main(snakemake) -> None:
     if not asked:
         print("data.sources lists no database: nothing to refresh")
     for name in asked:
-        database = DATABASES[name]
-        query = database.Query(**snakemake.params[name])
         require_pulled(RAW / name, snakemake.params.queries[name])
-        written = refresh(lambda cache, pull=database.pull, query=query: pull(query, cache), RAW / name)
+        written = pull_database(RAW / name, snakemake.params[name])
         print(f"{name}: {written}; {'has changed' if written.changed else 'as before'}")
 
 

@@ -8,7 +8,6 @@ part is in memory at a time.
 """
 
 import csv
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,17 +23,17 @@ import pyarrow.parquet as pq
 
 from ionsieve import tables
 from ionsieve.artifacts import (
-    UNFINISHED,
     atomic_path,
-    clear_unfinished,
     move_if_changed,
     read_json,
     replace_if_changed,
     write_json,
+    written_aside,
 )
+from ionsieve.data.buckets import bucket_name, bucket_of, hash_of
 from ionsieve.data.duplicates import duplicates
 from ionsieve.data.records import PROVENANCE, Reject, kind_of
-from ionsieve.data.spill import PARTS, Spill, hash_of, take
+from ionsieve.data.spill import PARTS, Spill
 from ionsieve.errors import DataError
 
 BATCH_ROWS = 8192
@@ -68,16 +67,6 @@ class Rejects:
         """The most common reasons, in words."""
         common = self.reasons.most_common(3)
         return ", ".join(f"{count} x {kind.split(': ')[1]}" for kind, count in common) or "nothing"
-
-
-def bucket_of(material_id: str, n_buckets: int) -> int:
-    """Bucket of a candidate: SHA-256 of its id, modulo the number of buckets."""
-    return hash_of(material_id, n_buckets)
-
-
-def bucket_name(bucket: int) -> str:
-    """File stem of a bucket, sorted as numbers are."""
-    return f"{bucket:04d}"
 
 
 def assemble(
@@ -158,14 +147,11 @@ def _write_buckets(
     counts: Counter[str],
 ) -> None:
     """Candidates of all sources to bucket files; a bucket whose rows have not changed keeps its date."""
-    folder.mkdir(parents=True, exist_ok=True)
 
     def part_of_id(material_id: str) -> int:
         return bucket_of(material_id, n_buckets) % PARTS
 
-    clear_unfinished(folder)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=UNFINISHED) as name:
-        aside = Path(name)
+    with written_aside(folder) as aside:
         with Spill(
             aside / "by_formula", _RANKED, "formula", lambda formula: hash_of(formula, PARTS)
         ) as by_formula:
@@ -213,19 +199,21 @@ def _without_duplicates(rows: pa.Table, rejects: Rejects, counts: Counter[str]) 
         reason = f"same crystal as one of a preferred source: {names[kept]} of {sources[kept]}"
         rejects.add(Reject(names[left_out].as_py(), sources[left_out].as_py(), "candidates", reason))
     counts["same_crystal"] += len(twins)
-    return take(rows, [index for index in range(len(rows)) if index not in twins])
+    distinct = np.ones(len(rows), dtype=bool)
+    distinct[list(twins)] = False
+    return rows.filter(distinct)
 
 
 def _without_repeated_ids(rows: pa.Table, rejects: Rejects, counts: Counter[str]) -> pa.Table:
     """Rows in the order of their ids; of rows with one id the most preferred."""
     rows = rows.sort_by([("material_id", "ascending"), ("priority", "ascending")])
     names = rows["material_id"].to_pylist()
-    kept = [index for index, name in enumerate(names) if index == 0 or names[index - 1] != name]
-    for index in sorted(set(range(len(names))).difference(kept)):
+    kept = np.array([index == 0 or names[index - 1] != name for index, name in enumerate(names)], dtype=bool)
+    for index in np.flatnonzero(~kept).tolist():
         source = rows["source"][index].as_py()
         rejects.add(Reject(names[index], source, "candidates", "material_id occurs before"))
-    counts["repeated_id"] += len(names) - len(kept)
-    return take(rows, kept)
+    counts["repeated_id"] += int((~kept).sum())
+    return rows.filter(kept)
 
 
 def _write_bucket(rows: pa.Table, bucket: int, aside: Path, folder: Path) -> None:

@@ -28,7 +28,7 @@ from ionsieve.data.formats import CRYSTAL_FORMATS, crystal_files, crystal_name, 
 from ionsieve.data.records import Pulled, Record, Reject, check_candidate, check_electrode, unknown_ion
 from ionsieve.data.steps import voltage_steps
 from ionsieve.electrochemistry import framework_formula
-from ionsieve.errors import DataError
+from ionsieve.errors import DataError, first_line
 from ionsieve.ions import WORKING_IONS
 from ionsieve.structures import DamagedStructure
 from ionsieve.tables import CANDIDATES, ELECTRODES, stream
@@ -120,10 +120,7 @@ def candidate_rows(paths: Iterable[Path], working_ion: str, licence: str) -> Ite
             "hull_reference": crystal.hull_reference,
             **crystal.columns,
         }
-        checked = check_candidate(row, working_ion)
-        if not isinstance(checked, Reject):
-            checked["formula"] = structures.composition_of(crystal.columns["numbers"]).reduced_formula
-        yield checked
+        yield check_candidate(row, working_ion)
 
 
 def electrode_rows(
@@ -255,7 +252,7 @@ def _read_crystal_file(path: Path) -> Iterator[Crystal | Reject]:
                 else [Structure.from_file(path)]
             )
     except Exception as error:  # the parsers raise whatever their input makes them raise
-        yield Reject(name, SOURCE, "read", f"unreadable file: {path.name}: {_first_line(error)}")
+        yield Reject(name, SOURCE, "read", f"unreadable file: {path.name}: {first_line(error)}")
         return
     for number, structure in enumerate(blocks, start=1):
         block_name = name if len(blocks) == 1 else f"{name}-{number}"
@@ -291,7 +288,7 @@ def _read_json_lines(path: Path) -> Iterator[Crystal | Reject]:
             yield Reject(name, SOURCE, "read", str(damage))
         except Exception as error:  # pymatgen raises whatever a damaged document makes it raise
             yield Reject(
-                name, SOURCE, "read", f"line {number} of {path.name} is unreadable: {_first_line(error)}"
+                name, SOURCE, "read", f"line {number} of {path.name} is unreadable: {first_line(error)}"
             )
 
 
@@ -363,7 +360,7 @@ def _parquet_rows(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
     try:
         table = stream(path)
     except Exception as error:  # pyarrow has no common base class for damaged files
-        raise DataError(f"{path} is not a readable Parquet file: {_first_line(error)}") from error
+        raise DataError(f"{path} is not a readable Parquet file: {first_line(error)}") from error
     absent = {name for name in columns if name not in table.schema_arrow.names}
     missing = sorted(absent - OPTIONAL_COLUMNS.keys())
     if missing:
@@ -373,7 +370,3 @@ def _parquet_rows(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
     for batch in table.iter_batches(PARQUET_BATCH_ROWS, columns=present):
         for row in batch.to_pylist():
             yield row | stand_ins
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -7,6 +7,11 @@ VASP_NAMES = ("POSCAR", "CONTCAR")
 CRYSTAL_FORMATS = ", ".join((*CRYSTAL_SUFFIXES, *VASP_NAMES))
 
 
+def is_address(location: str) -> bool:
+    """Whether a location is to be fetched; others are paths."""
+    return location.startswith(("https://", "http://"))
+
+
 def is_crystal_file(path: Path) -> bool:
     """Whether a file's name says that it holds a crystal."""
     return path.is_file() and (

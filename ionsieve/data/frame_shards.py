@@ -4,7 +4,6 @@ Units and signs change here and nowhere else: VASP writes stress in kbar, positi
 hold ASE's, eV/angstrom^3, positive under tension. Energies (eV per cell) and forces (eV/angstrom) stay.
 """
 
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -17,8 +16,8 @@ from ase import Atoms
 from ase.io.extxyz import write_xyz
 
 from ionsieve import structures
-from ionsieve.artifacts import UNFINISHED
-from ionsieve.data.catalogue import bucket_of
+from ionsieve.artifacts import written_aside
+from ionsieve.data.buckets import bucket_of
 from ionsieve.errors import DataError
 from ionsieve.potential.frames import labelled
 from ionsieve.units import EV_PER_A3_PER_KBAR
@@ -141,9 +140,8 @@ def open_shards(paths: Sequence[Path], tally: Tally) -> Iterator[Callable[[Atoms
     shard that no material falls in is an empty file.
     """
     folder = paths[0].parent
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=UNFINISHED) as aside, ExitStack() as open_files:
-        fresh = [Path(aside) / path.name for path in paths]
+    with written_aside(folder) as aside, ExitStack() as open_files:
+        fresh = [aside / path.name for path in paths]
         shards = [open_files.enter_context(path.open("w")) for path in fresh]
 
         def write(frame: Atoms) -> None:

@@ -30,9 +30,10 @@ from pymatgen.io.cif import CifParser
 from ionsieve import algorithms, structures
 from ionsieve.data.download import RemoteFile, RemoteIdentity, download, identity, shown
 from ionsieve.data.files import safe_id
+from ionsieve.data.formats import is_address
 from ionsieve.data.network import SourceError
 from ionsieve.data.records import Pulled, Record, Reject, check_candidate
-from ionsieve.errors import DataError
+from ionsieve.errors import DataError, first_line
 from ionsieve.structures import DamagedStructure
 from ionsieve.tables import CANDIDATES, REJECTS, write_table
 
@@ -123,17 +124,13 @@ def pull(query: Query, cache: Path) -> Pulled:
     return Pulled((), _candidates(query, selection, files, cache), provenance)
 
 
-def _is_remote(location: str) -> bool:
-    return location.startswith(("https://", "http://"))
-
-
 def _address(location: str, name: str) -> str:
     return f"{location.rstrip('/')}/{name}"
 
 
 def _release(location: str, cache: Path) -> tuple[Path, dict[str, RemoteIdentity]]:
     """The summary on this disk, and the identities of both files."""
-    if not _is_remote(location):
+    if not is_address(location):
         return Path(location) / SUMMARY, {
             name: _local_identity(Path(location) / name) for name in (SUMMARY, ARCHIVE)
         }
@@ -316,7 +313,7 @@ def _archive(location: str, version: RemoteIdentity) -> Iterator[zipfile.ZipFile
     address = _address(location, ARCHIVE)
     with (
         io.BufferedReader(RemoteFile(address, version), BUFFER_BYTES)
-        if _is_remote(location)
+        if is_address(location)
         else Path(address).open("rb")
     ) as file:
         try:
@@ -386,7 +383,6 @@ def _candidate(archive: zipfile.ZipFile, info: zipfile.ZipInfo, entry: _Entry, w
         "material_id": material_id,
         "source": SOURCE,
         "licence": LICENCE,
-        "formula": structures.composition_of(columns["numbers"]).reduced_formula,
         "energy_above_hull_eV_per_atom": entry.energy_above_hull_eV_per_atom,
         "hull_reference": entry.hull_reference,
         **columns,
@@ -406,7 +402,6 @@ def _columns_of_cif(text: str) -> dict[str, Any]:
     try:
         structure = CifParser.from_str(text).parse_structures(primitive=False)[0]
     except Exception as error:  # the parser raises whatever its input makes it raise
-        first_line = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise DamagedStructure(f"unreadable CIF: {first_line}") from error
+        raise DamagedStructure(f"unreadable CIF: {first_line(error)}") from error
     structures.reject_disorder(structure)
     return structures.to_columns(structure)

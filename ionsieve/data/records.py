@@ -2,10 +2,8 @@
 
 import math
 import shutil
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -14,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ionsieve import structures, tables
-from ionsieve.artifacts import UNFINISHED, clear_unfinished, move_if_changed, read_json, write_json
+from ionsieve.artifacts import move_if_changed, read_json, write_json, written_aside
 from ionsieve.data.network import SourceError
 from ionsieve.errors import DataError
 from ionsieve.ions import WORKING_IONS
@@ -66,12 +64,12 @@ class Pulled:
 
 
 def check_candidate(row: dict[str, Any], working_ion: str) -> Record:
-    """The row itself, or a Reject that says why no stage could use this crystal."""
+    """The row with its reduced formula, or a Reject that says why no stage could use this crystal."""
     try:
         structures.check(row, working_ion)
     except structures.DamagedStructure as damage:
         return Reject(row["material_id"], row["source"], "candidates", str(damage))
-    return row
+    return row | {"formula": structures.composition_of(row["numbers"]).reduced_formula}
 
 
 def check_electrode(row: dict[str, Any]) -> Record:
@@ -124,7 +122,7 @@ def write_raw(pulled: Pulled, folder: Path | str) -> Written:
     Streams: one batch of rows is in memory at a time. All files are written aside first, so a source that
     breaks off changes nothing; a file whose content has not changed keeps its date.
     """
-    with _aside(Path(folder)) as aside:
+    with written_aside(Path(folder)) as aside:
         return _move(aside, Path(folder), _write(pulled, aside))
 
 
@@ -141,7 +139,7 @@ def refresh(pull: Callable[[Path], Pulled], folder: Path | str) -> Written:
     folder = Path(folder)
     cache = folder.parents[1] / "cache" / folder.name
     pulled = pull(cache)
-    with _aside(folder) as aside:
+    with written_aside(folder) as aside:
         written = _write(pulled, aside)
         shutil.rmtree(cache, ignore_errors=True)
         if not written.electrodes and not written.candidates:
@@ -179,15 +177,6 @@ def require_pulled(folder: Path | str, query: Mapping[str, Any]) -> None:
             f"{folder} holds what another configuration asked for ({'; '.join(differing)}); remove that"
             " folder and run again to have it anew, or change the configuration back"
         )
-
-
-@contextmanager
-def _aside(folder: Path) -> Iterator[Path]:
-    """A folder beside the tables to write into; what a killed job left of earlier ones is removed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    clear_unfinished(folder)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=UNFINISHED) as name:
-        yield Path(name)
 
 
 def _write(pulled: Pulled, aside: Path) -> Written:

@@ -1,7 +1,6 @@
 """Rows distributed over files by a hash, so that tables larger than memory are worked on part by part."""
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -11,13 +10,6 @@ import pyarrow as pa
 
 # With half a million candidates a part holds some ten thousand of them: tens of megabytes.
 PARTS = 64
-_HASH_BYTES = 8
-
-
-def hash_of(key: str, n: int) -> int:
-    """SHA-256 of a key, modulo ``n``: the same on every machine and in every process."""
-    head = hashlib.sha256(key.encode()).digest()[:_HASH_BYTES]
-    return int.from_bytes(head, "big") % n
 
 
 class Spill:
@@ -55,8 +47,3 @@ class Spill:
         for part in sorted(self._writers):
             with pa.OSFile(str(self._folder / f"{part:04d}.arrow")) as file:
                 yield pa.ipc.open_file(file).read_all()
-
-
-def take(rows: pa.Table, kept: Sequence[int]) -> pa.Table:
-    """The rows at these indices."""
-    return rows.take(pa.array(kept, type=pa.int64()))

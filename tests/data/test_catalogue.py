@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ionsieve import tables
 from ionsieve.artifacts import read_json, write_json
-from ionsieve.data.catalogue import Limits, assemble, bucket_name, bucket_of
+from ionsieve.data.buckets import bucket_name, bucket_of
+from ionsieve.data.catalogue import Limits, assemble
 from ionsieve.data.records import Reject
 from ionsieve.errors import DataError
 

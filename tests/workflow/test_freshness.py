@@ -11,7 +11,7 @@ from screening_project import METALS, perovskite
 
 from ionsieve import tables
 from ionsieve.artifacts import digest, read_json
-from ionsieve.data.catalogue import bucket_name, bucket_of
+from ionsieve.data.buckets import bucket_name, bucket_of
 
 PER_CANDIDATE = {"teacher_frames", "train_potential", "run_md", "analyse_md", "arrhenius", "prepare_vasp"}
 TRAINING = {"voltage_graphs", "voltage_fold", "voltage_model"}

@@ -207,10 +207,7 @@ def _candidate(crystal: Row, energy_above_hull_eV_per_atom: float | None, query:
         "hull_reference": f"Materials Project ({query.thermo_type})",
         **_columns(crystal),
     }
-    checked = check_candidate(row, query.working_ion)
-    if not isinstance(checked, Reject):
-        checked["formula"] = structures.composition_of(crystal["numbers"]).reduced_formula
-    return checked
+    return check_candidate(row, query.working_ion)
 
 
 def _fault(crystal: Row, include_gnome: bool) -> str | None:
