@@ -23,9 +23,9 @@ class GraphBatcher:
         self._edge_starts = graphs.edge_ptr[graphs.node_ptr[:-1]]
         self._n_edges = graphs.edges_per_crystal()
         crystal_of_node = graphs.crystal_of_node()
-        ions = graphs.is_ion * graphs.atom_counts
-        self._ion_weights = (ions / np.bincount(crystal_of_node, weights=ions)[crystal_of_node]).astype(
-            np.float32
+        self._ion_weights, self._atom_weights = (
+            (counts / np.bincount(crystal_of_node, weights=counts)[crystal_of_node]).astype(np.float32)
+            for counts in (graphs.is_ion * graphs.atom_counts, graphs.atom_counts)
         )
         center_of_edge = np.repeat(np.arange(len(graphs.numbers)), np.diff(graphs.edge_ptr))
         self._center_in_crystal = center_of_edge - graphs.node_ptr[crystal_of_node[center_of_edge]]
@@ -45,6 +45,7 @@ class GraphBatcher:
         return Batch(
             numbers=torch.from_numpy(graphs.numbers[nodes].astype(np.int64)),
             ion_weights=torch.from_numpy(self._ion_weights[nodes]),
+            atom_weights=torch.from_numpy(self._atom_weights[nodes]),
             crystal_of_node=torch.from_numpy(np.repeat(np.arange(len(crystals)), n_nodes)),
             edge_index=torch.from_numpy(edge_index),
             distances_A=torch.from_numpy(graphs.distances_A[edges]),

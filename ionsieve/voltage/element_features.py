@@ -35,6 +35,25 @@ _NO_RADIUS_A = 0.2  # ASE's mark for "not known"
 _F_ROW = 8
 
 
+RANDOM_BITS = 640
+_RANDOM_BITS_SEED = 640
+
+
+@cache
+def random_binary_vectors() -> np.ndarray:
+    """One fixed vector of random bits per element, which says nothing of chemistry.
+
+    Returns
+    -------
+    float32 zeros and ones, shape (119, 640); row 0 is zero.
+    """
+    random = np.random.default_rng(_RANDOM_BITS_SEED)
+    vectors = random.integers(0, 2, size=(N_ELEMENTS + 1, RANDOM_BITS)).astype(np.float32)
+    vectors[0] = 0.0
+    vectors.setflags(write=False)
+    return vectors
+
+
 @cache
 def element_vectors() -> np.ndarray:
     """One-hot property vectors of all elements.

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from ionsieve.voltage.batching import GraphBatcher
+from ionsieve.voltage.element_features import element_vectors, random_binary_vectors
 from ionsieve.voltage.graphs import Graphs
 from ionsieve.voltage.model import IonPooledCGCNN
 
@@ -17,17 +18,33 @@ EDGES_PER_BATCH = 50_000
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes of the graph and the network; see the section ``voltage`` of the configuration."""
+    """Sizes of the graph and the network; see the section ``voltage`` of the configuration.
+
+    ``pooling`` is over the working ions, or over all atoms (to test the paper's claim that it matters);
+    ``atom_input`` is an element's properties, or random bits that leave chemistry to be learned.
+    """
 
     cutoff_A: float
     max_neighbors: int
     atom_features: int
     convolutions: int
     hidden_features: int
+    pooling: Literal["ions", "atoms"] = "ions"
+    atom_input: Literal["properties", "random_binary"] = "properties"
 
-    def to_dict(self) -> dict[str, float]:
-        """Plain numbers for state files and the model card."""
+    def to_dict(self) -> dict[str, float | str]:
+        """Plain values for state files and the model card."""
         return asdict(self)
+
+    def network(self) -> IonPooledCGCNN:
+        """A network of this shape, its weights random."""
+        return IonPooledCGCNN(
+            self.atom_features,
+            self.convolutions,
+            self.hidden_features,
+            over_ions=self.pooling == "ions",
+            element_inputs=element_vectors() if self.atom_input == "properties" else random_binary_vectors(),
+        )
 
 
 @dataclass(frozen=True)
@@ -69,8 +86,6 @@ class Member:
     def from_state(cls, state: Mapping[str, Any]) -> "Member":
         """The member that :meth:`to_state` describes."""
         architecture = Architecture(**state["architecture"])
-        network = IonPooledCGCNN(
-            architecture.atom_features, architecture.convolutions, architecture.hidden_features
-        )
+        network = architecture.network()
         network.load_state_dict(state["weights"])
         return cls(network, architecture, state["mean_V"], state["scale_V"], frozenset(state["seen_numbers"]))

@@ -13,13 +13,11 @@ once per atom and not once per edge. Batch norms as in CGCNN (Xie and Grossman, 
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch_geometric.nn import MessagePassing
 from torch_geometric.utils import scatter
-
-from ionsieve.voltage.element_features import N_FEATURES, element_vectors
 
 GAUSSIAN_STEP_A = 0.2
 LAST_GAUSSIAN_A = 8.0
@@ -33,6 +31,7 @@ class Batch:
     ----------
     numbers : atomic numbers, shape (n,).
     ion_weights : share of each node in the mean over its crystal's working ions, shape (n,).
+    atom_weights : share of each node in the mean over its crystal's atoms, shape (n,).
     crystal_of_node : shape (n,).
     edge_index : neighbour and centre of each edge, shape (2, e), sorted by centre.
     distances_A : shape (e,).
@@ -42,6 +41,7 @@ class Batch:
 
     numbers: Tensor
     ion_weights: Tensor
+    atom_weights: Tensor
     crystal_of_node: Tensor
     edge_index: Tensor
     distances_A: Tensor
@@ -49,11 +49,15 @@ class Batch:
     n_crystals: int
 
 
-class GatedConvolution(MessagePassing):
-    """One convolution of CGCNN: each atom gains the gated messages of its neighbours."""
+class GatedConvolution(nn.Module):
+    """One convolution of CGCNN: each atom gains the gated messages of its neighbours.
+
+    Written out, because PyTorch Geometric's MessagePassing leaves a generated file in the temporary folder
+    for every layer ever made.
+    """
 
     def __init__(self, atom_features: int, n_gaussians: int) -> None:
-        super().__init__(aggr="sum")
+        super().__init__()
         self.center = nn.Linear(atom_features, 2 * atom_features)
         self.neighbor = nn.Linear(atom_features, 2 * atom_features, bias=False)
         self.edge = nn.Linear(n_gaussians, 2 * atom_features, bias=False)
@@ -62,20 +66,13 @@ class GatedConvolution(MessagePassing):
 
     def forward(self, atoms: Tensor, edge_index: Tensor, gaussians: Tensor, edge_counts: Tensor) -> Tensor:
         """New atom vectors, shape (n, atom_features)."""
-        sums = self.propagate(
-            edge_index,
-            center=self.center(atoms),
-            neighbor=self.neighbor(atoms),
-            edge=self.edge(gaussians),
-            edge_counts=edge_counts,
-            size=(len(atoms), len(atoms)),
-        )
+        neighbors, centers = edge_index
+        gate, core = self.norm_messages(
+            self.center(atoms)[centers] + self.neighbor(atoms)[neighbors] + self.edge(gaussians)
+        ).chunk(2, dim=1)
+        messages = torch.sigmoid(gate) * functional.softplus(core) * edge_counts[:, None]
+        sums = torch.zeros_like(atoms).index_add(0, centers, messages)
         return functional.softplus(atoms + self.norm_sums(sums))
-
-    def message(self, center_i: Tensor, neighbor_j: Tensor, edge: Tensor, edge_counts: Tensor) -> Tensor:
-        """Gated message along each edge, times the atoms it stands for, shape (e, atom_features)."""
-        gate, core = self.norm_messages(center_i + neighbor_j + edge).chunk(2, dim=1)
-        return torch.sigmoid(gate) * functional.softplus(core) * edge_counts[:, None]
 
 
 class IonPooledCGCNN(nn.Module):
@@ -86,18 +83,28 @@ class IonPooledCGCNN(nn.Module):
     atom_features : width of the atom vectors.
     convolutions : number of gated convolutions.
     hidden_features : width of the layer after pooling.
+    over_ions : the mean is over the working ions, else over all atoms.
+    element_inputs : input vector of each element, row Z that of atomic number Z, shape (119, F).
     """
 
     element_vectors: Tensor
     gaussian_centers_A: Tensor
 
-    def __init__(self, atom_features: int, convolutions: int, hidden_features: int) -> None:
+    def __init__(
+        self,
+        atom_features: int,
+        convolutions: int,
+        hidden_features: int,
+        over_ions: bool,
+        element_inputs: np.ndarray,
+    ) -> None:
         super().__init__()
         n_gaussians = round(LAST_GAUSSIAN_A / GAUSSIAN_STEP_A) + 1
-        self.register_buffer("element_vectors", torch.tensor(element_vectors()), persistent=False)
+        self.over_ions = over_ions
+        self.register_buffer("element_vectors", torch.tensor(element_inputs), persistent=False)
         centers_A = torch.linspace(0.0, LAST_GAUSSIAN_A, n_gaussians)
         self.register_buffer("gaussian_centers_A", centers_A, persistent=False)
-        self.embedding = nn.Linear(N_FEATURES, atom_features)
+        self.embedding = nn.Linear(element_inputs.shape[1], atom_features)
         self.convolutions = nn.ModuleList(
             GatedConvolution(atom_features, n_gaussians) for _ in range(convolutions)
         )
@@ -111,7 +118,8 @@ class IonPooledCGCNN(nn.Module):
         gaussians = torch.exp(-(offsets**2))
         for convolution in self.convolutions:
             atoms = convolution(atoms, batch.edge_index, gaussians, batch.edge_counts)
-        ions = scatter(
-            atoms * batch.ion_weights[:, None], batch.crystal_of_node, dim_size=batch.n_crystals, reduce="sum"
+        weights = batch.ion_weights if self.over_ions else batch.atom_weights
+        pooled = scatter(
+            atoms * weights[:, None], batch.crystal_of_node, dim_size=batch.n_crystals, reduce="sum"
         )
-        return self.output(functional.softplus(self.hidden(functional.softplus(ions)))).squeeze(-1)
+        return self.output(functional.softplus(self.hidden(functional.softplus(pooled)))).squeeze(-1)

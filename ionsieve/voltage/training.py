@@ -16,7 +16,6 @@ from tqdm import tqdm
 from ionsieve.voltage.batching import GraphBatcher
 from ionsieve.voltage.graphs import Graphs
 from ionsieve.voltage.members import Architecture, Member
-from ionsieve.voltage.model import IonPooledCGCNN
 
 logger = logging.getLogger(__name__)
 
@@ -63,9 +62,7 @@ def train_member(
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = IonPooledCGCNN(
-            architecture.atom_features, architecture.convolutions, architecture.hidden_features
-        )
+        network = architecture.network()
     order = np.random.default_rng(seed)
     batcher = GraphBatcher(graphs)
     # Batches of nearly equal size: a small last one would upset batch norm.

@@ -12,7 +12,6 @@ from ionsieve.structures import to_columns
 from ionsieve.voltage.electrodes import Electrodes
 from ionsieve.voltage.graphs import Graphs, build_graphs
 from ionsieve.voltage.members import Architecture, Member
-from ionsieve.voltage.model import IonPooledCGCNN
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +73,7 @@ def untrained_member() -> Member:
     architecture = Architecture(8.0, 12, atom_features=16, convolutions=3, hidden_features=16)
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        network = IonPooledCGCNN(16, 3, 16)
+        network = architecture.network()
         for name, buffer in network.named_buffers():
             if name.endswith("running_mean"):
                 buffer.normal_()

@@ -6,8 +6,7 @@ import torch
 from pymatgen.core import Structure
 
 from ionsieve.voltage.batching import GraphBatcher
-from ionsieve.voltage.members import Member
-from ionsieve.voltage.model import IonPooledCGCNN
+from ionsieve.voltage.members import Architecture, Member
 
 CRYSTALS = [("rocksalt_mgo", "Mg"), ("layered_lioco", "Li"), ("disordered_looking_mgmno", "Mg")]
 
@@ -95,7 +94,7 @@ def test_only_rows_of_the_working_ion_are_pooled(disordered_looking_mgmno, graph
     batch = GraphBatcher(graphs_of([disordered_looking_mgmno], "Mg")).batch(np.array([0]))
     is_ion = batch.numbers == 12
     torch.testing.assert_close(batch.ion_weights, is_ion.float() / is_ion.sum())
-    no_messages = IonPooledCGCNN(16, 3, 16).eval()
+    no_messages = Architecture(8.0, 12, 16, 3, 16).network().eval()
     no_messages.load_state_dict(network.state_dict())
     no_messages.convolutions = torch.nn.ModuleList()
     other_host = dataclasses.replace(batch, numbers=torch.where(is_ion, batch.numbers, 16))
