@@ -1,88 +1,35 @@
 """The `files` source: electrodes and structures from the user's own disk.
 
-Structures: JSON Lines (one crystal a line, plain or gzipped), Parquet with the columns of
-:data:`ionsieve.tables.CANDIDATES`, CIF, POSCAR, extxyz, or folders of those. Electrodes: JSON Lines
-in the shape of the Materials Project's Battery Explorer, or Parquet with the columns of
-:data:`ionsieve.tables.ELECTRODES`. Everything streams: one crystal is in memory at a time.
+Structures: what :mod:`ionsieve.data.structure_files` reads. Electrodes: JSON Lines in the shape of the
+Materials Project's Battery Explorer, or Parquet with the columns of :data:`ionsieve.tables.ELECTRODES`.
 
 A record that cannot be used is yielded as a :class:`Reject` with its reason and stops nothing; a file
 that cannot be read as a whole raises :class:`~ionsieve.errors.DataError`.
 """
 
-import gzip
-import json
-import math
 import re
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-import numpy as np
-from pymatgen.core import Composition, Lattice, Structure
-from pymatgen.io.cif import CifParser
+from pymatgen.core import Composition
 
 from ionsieve import structures
-from ionsieve.data.formats import CRYSTAL_FORMATS, crystal_files, crystal_name, is_crystal_file
+from ionsieve.data.formats import is_json_lines
 from ionsieve.data.records import Pulled, Record, Reject, check_candidate, check_electrode, unknown_ion
 from ionsieve.data.steps import voltage_steps
+from ionsieve.data.structure_files import SOURCE, Crystal, json_documents, parquet_rows, read_structures
 from ionsieve.electrochemistry import framework_formula
-from ionsieve.errors import DataError, first_line
+from ionsieve.errors import DataError
 from ionsieve.ions import WORKING_IONS
 from ionsieve.structures import DamagedStructure
-from ionsieve.tables import CANDIDATES, ELECTRODES, stream
-
-SOURCE = "files"
-HULL_OF_FILES = "as given in the files"
-# Columns that a Parquet file of the user may lack, and what stands for them.
-OPTIONAL_COLUMNS: dict[str, Any] = {"hull_reference": None, "step_voltage_V": [], "step_x": []}
-PARQUET_BATCH_ROWS = 2048
-
-
-@dataclass(frozen=True)
-class Crystal:
-    """One crystal as read: its id, its structure columns, its hull distance where the file has one."""
-
-    material_id: str
-    columns: dict[str, Any]
-    energy_above_hull_eV_per_atom: float | None = None
-    hull_reference: str | None = None
-    licence: str | None = None
+from ionsieve.tables import ELECTRODES
 
 
 def safe_id(name: str) -> str:
     """An id that can name a folder: everything but letters, digits, '.', '_' and '-' becomes '_'."""
     return re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".") or "unnamed"
-
-
-def read_structures(paths: Iterable[Path]) -> Iterator[Crystal | Reject]:
-    """Every crystal in the given files and folders, in a fixed order; unusable ones as Reject.
-
-    Raises
-    ------
-    DataError : a file does not exist, has an unknown format, or is damaged as a whole.
-    """
-    for path in paths:
-        if path.is_dir():
-            files = crystal_files(path)
-            if not files:
-                raise DataError(f"{path} holds no structure file; known: {CRYSTAL_FORMATS}")
-            for file in files:
-                yield from _read_crystal_file(file)
-        elif not path.exists():
-            raise DataError(f"{path} does not exist (seen from {Path.cwd()}); mend data.files.structures")
-        elif path.suffix == ".parquet":
-            yield from _read_parquet_structures(path)
-        elif ".jsonl" in path.suffixes:
-            yield from _read_json_lines(path)
-        elif is_crystal_file(path):
-            yield from _read_crystal_file(path)
-        else:
-            raise DataError(
-                f"{path}: unknown format {path.suffix!r}; allowed: .jsonl, .jsonl.gz, .parquet, a folder, "
-                f"{CRYSTAL_FORMATS}"
-            )
 
 
 def pull(
@@ -108,7 +55,7 @@ def pull(
 
 def candidate_rows(paths: Iterable[Path], working_ion: str, licence: str) -> Iterator[Record]:
     """Rows of :data:`~ionsieve.tables.CANDIDATES` for every usable crystal with the working ion."""
-    for crystal in read_structures(paths):
+    for crystal in _with_safe_ids(read_structures(paths)):
         if isinstance(crystal, Reject):
             yield crystal
             continue
@@ -137,8 +84,8 @@ def electrode_rows(
             raise DataError(f"{path} does not exist (seen from {Path.cwd()}); mend data.files.electrodes")
         if path.suffix == ".parquet":
             yield from _read_parquet_electrodes(path)
-        elif ".jsonl" in path.suffixes:
-            documents.extend(_json_documents(path))
+        elif is_json_lines(path):
+            documents.extend(document for _, document in json_documents(path))
         else:
             raise DataError(
                 f"{path}: unknown format {path.suffix!r}; allowed for electrodes: .jsonl, .jsonl.gz, .parquet"
@@ -150,7 +97,7 @@ def electrode_rows(
     }
     found: dict[str, dict[str, Any]] = {}
     reasons: dict[str, str] = {}
-    for crystal in read_structures(structure_paths):
+    for crystal in _with_safe_ids(read_structures(structure_paths)):
         if crystal.material_id in wanted:
             if isinstance(crystal, Reject):
                 reasons[crystal.material_id] = crystal.reason
@@ -158,6 +105,11 @@ def electrode_rows(
                 found[crystal.material_id] = crystal.columns
     for document in documents:
         yield _electrode_row(document, found, reasons, label_kind, licence)
+
+
+def _with_safe_ids(crystals: Iterable[Crystal | Reject]) -> Iterator[Crystal | Reject]:
+    for crystal in crystals:
+        yield replace(crystal, material_id=safe_id(crystal.material_id))
 
 
 def _electrode_row(
@@ -237,136 +189,10 @@ def charged_content(discharged: Composition, charged: Composition, ion: str) -> 
     return fraction
 
 
-def _read_crystal_file(path: Path) -> Iterator[Crystal | Reject]:
-    """Crystals of one CIF, POSCAR or (multi-frame) extxyz file, named after the file."""
-    name = safe_id(crystal_name(path))
-    try:
-        if path.suffix.lower() in {".xyz", ".extxyz"}:
-            yield from _read_extxyz(path)
-            return
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pymatgen warns about rounding in nearly every CIF
-            blocks = (
-                CifParser(path).parse_structures(primitive=False)
-                if path.suffix.lower() == ".cif"
-                else [Structure.from_file(path)]
-            )
-    except Exception as error:  # the parsers raise whatever their input makes them raise
-        yield Reject(name, SOURCE, "read", f"unreadable file: {path.name}: {first_line(error)}")
-        return
-    for number, structure in enumerate(blocks, start=1):
-        block_name = name if len(blocks) == 1 else f"{name}-{number}"
-        try:
-            structures.reject_disorder(structure)
-            yield Crystal(block_name, structures.to_columns(structure))
-        except DamagedStructure as damage:
-            yield Reject(block_name, SOURCE, "read", str(damage))
-
-
-def _read_extxyz(path: Path) -> Iterator[Crystal | Reject]:
-    import ase.io
-
-    for index, atoms in enumerate(ase.io.iread(path, index=":", format="extxyz")):
-        name = safe_id(str(atoms.info.get("material_id", f"{path.stem}-{index}")))
-        if not atoms.pbc.all():
-            yield Reject(name, SOURCE, "read", "not periodic in three directions")
-            continue
-        yield Crystal(name, structures.to_columns(atoms), *_hull(atoms.info))
-
-
-def _read_json_lines(path: Path) -> Iterator[Crystal | Reject]:
-    """Crystals of a JSON Lines file: ``{id, cell, species, xyz}`` or ``{material_id, structure}``."""
-    for number, document in enumerate(_json_documents(path), start=1):
-        name = safe_id(str(document.get("material_id") or document.get("id") or f"{path.stem}-{number}"))
-        try:
-            structure = _structure_of(document)
-            structures.reject_disorder(structure)
-            yield Crystal(
-                name, structures.to_columns(structure), *_hull(document), licence=document.get("licence")
-            )
-        except DamagedStructure as damage:
-            yield Reject(name, SOURCE, "read", str(damage))
-        except Exception as error:  # pymatgen raises whatever a damaged document makes it raise
-            yield Reject(
-                name, SOURCE, "read", f"line {number} of {path.name} is unreadable: {first_line(error)}"
-            )
-
-
-def _hull(properties: Mapping[str, Any]) -> tuple[float | None, str | None]:
-    """Hull distance in eV/atom and whose hull it refers to; None where the file does not tell."""
-    distance = properties.get("energy_above_hull_eV_per_atom", properties.get("energy_above_hull"))
-    if distance is None or not math.isfinite(float(distance)):
-        return None, None
-    return float(distance), str(properties.get("hull_reference", HULL_OF_FILES))
-
-
-def _structure_of(document: Mapping[str, Any]) -> Structure:
-    if "structure" in document:
-        return Structure.from_dict(document["structure"])
-    missing = [key for key in ("cell", "species", "xyz") if key not in document]
-    if missing:
-        raise DamagedStructure(f"field {', '.join(missing)} is missing")
-    cell = np.asarray(document["cell"], dtype=float)
-    lattice = Lattice.from_parameters(*cell) if cell.size == 6 else Lattice(cell.reshape(3, 3))
-    return Structure(lattice, document["species"], np.asarray(document["xyz"], dtype=float).reshape(-1, 3))
-
-
-def _json_documents(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        with _open_text(path) as lines:
-            for line in lines:
-                if line.strip():
-                    yield _parse_line(line)
-    except (EOFError, gzip.BadGzipFile, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is damaged or truncated: {error}; copy it anew") from error
-
-
-def _parse_line(line: str) -> dict[str, Any]:
-    try:
-        document = json.loads(line)
-    except json.JSONDecodeError:
-        return {}  # an empty document becomes a reject that names its missing fields
-    return document if isinstance(document, dict) else {}
-
-
-def _open_text(path: Path) -> TextIO:
-    return gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-
-
-def _read_parquet_structures(path: Path) -> Iterator[Crystal | Reject]:
-    for number, row in enumerate(_parquet_rows(path, CANDIDATES.names), start=1):
-        if any(row[key] is None for key in ("material_id", "numbers", "cell", "frac_coords")):
-            name = safe_id(str(row["material_id"] or f"{path.stem}-{number}"))
-            yield Reject(name, SOURCE, "read", f"empty cell: row {number} of {path.name}")
-            continue
-        yield Crystal(
-            safe_id(row["material_id"]),
-            {key: row[key] for key in ("numbers", "cell", "frac_coords")},
-            *_hull(row),
-            licence=row["licence"],
-        )
-
-
 def _read_parquet_electrodes(path: Path) -> Iterator[Record]:
-    for number, row in enumerate(_parquet_rows(path, ELECTRODES.names), start=1):
+    for number, row in enumerate(parquet_rows(path, ELECTRODES.names), start=1):
         if any(row[key] is None for key in ELECTRODES.names):
             name = str(row["electrode_id"] or f"{path.stem}-{number}")
             yield Reject(name, SOURCE, "electrodes", f"empty cell: row {number} of {path.name}")
             continue
         yield check_electrode({**row, "source": SOURCE, "material_id": safe_id(row["material_id"])})
-
-
-def _parquet_rows(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
-    try:
-        table = stream(path)
-    except Exception as error:  # pyarrow has no common base class for damaged files
-        raise DataError(f"{path} is not a readable Parquet file: {first_line(error)}") from error
-    absent = {name for name in columns if name not in table.schema_arrow.names}
-    missing = sorted(absent - OPTIONAL_COLUMNS.keys())
-    if missing:
-        raise DataError(f"{path} lacks the columns {', '.join(missing)}; see ionsieve/tables.py")
-    stand_ins = {name: OPTIONAL_COLUMNS[name] for name in absent}
-    present = [name for name in columns if name not in absent]
-    for batch in table.iter_batches(PARQUET_BATCH_ROWS, columns=present):
-        for row in batch.to_pylist():
-            yield row | stand_ins
