@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from pymatgen.core import Lattice
+from pymatgen.core import Lattice, Structure
 
 from ionsieve.errors import DataError
 from ionsieve.voltage.electrodes import Electrodes
@@ -20,6 +20,23 @@ def test_neighbours_are_those_of_pymatgen(name, request):
         mine = first == atom
         np.testing.assert_allclose(distances_A[mine], [n.nn_distance for n in expected], atol=1e-8)
         assert sorted(second[mine]) == sorted(n.index for n in expected)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("edge_A", [2.5, 6.0, 10.0])
+def test_neighbours_in_skewed_cells_dense_and_dilute_are_those_of_pymatgen(seed, edge_A):
+    random = np.random.default_rng(seed)
+    cell = edge_A * (np.eye(3) + random.uniform(-0.4, 0.4, (3, 3)))
+    structure = Structure(cell, ["Mg"] * 5, random.random((5, 3)))
+    first, second, distances_A = nearest_neighbors(structure.cart_coords, cell, 8.0, 12)
+    assert (np.diff(first) >= 0).all()
+    for atom, around in enumerate(structure.get_all_neighbors(8.0)):
+        around = sorted((neighbor.nn_distance, neighbor.index) for neighbor in around)
+        farthest_A = around[min(12, len(around)) - 1][0]
+        expected = [neighbor for neighbor in around if neighbor[0] <= farthest_A + 1e-4]
+        mine = first == atom
+        np.testing.assert_allclose(distances_A[mine], [distance for distance, _ in expected], atol=1e-8)
+        assert sorted(second[mine]) == sorted(index for _, index in expected)
 
 
 def test_all_atoms_that_tie_with_the_twelfth_are_neighbours(rocksalt_mgo):
@@ -70,6 +87,27 @@ def test_crystals_do_not_mix(rocksalt_mgo, layered_lioco, graphs_of):
     np.testing.assert_array_equal(together.numbers[nodes], alone.numbers)
     np.testing.assert_array_equal(together.neighbors[edges], alone.neighbors)
     np.testing.assert_array_equal(together.distances_A[edges], alone.distances_A)
+
+
+def test_the_order_of_atoms_does_not_change_what_a_graph_holds(disordered_looking_mgmno, graphs_of):
+    structure = disordered_looking_mgmno
+    turned = Structure.from_sites([structure[at] for at in reversed(range(len(structure)))])
+    one, other = graphs_of([structure], "Mg"), graphs_of([turned], "Mg")
+    assert _edges_by_elements(one) == _edges_by_elements(other)
+
+
+def _edges_by_elements(graphs):
+    """Edges of one crystal as sorted (centre's element, neighbour's element, length, atoms)."""
+    centers = np.repeat(np.arange(len(graphs.numbers)), np.diff(graphs.edge_ptr))
+    return sorted(
+        zip(
+            graphs.numbers[centers].tolist(),
+            graphs.numbers[graphs.neighbors].tolist(),
+            graphs.distances_A.round(5).tolist(),
+            graphs.edge_counts.tolist(),
+            strict=True,
+        )
+    )
 
 
 def test_a_supercell_has_the_graph_of_its_cell(layered_lioco, graphs_of):
