@@ -26,17 +26,55 @@ def scores(labels_V: np.ndarray, predictions_V: np.ndarray) -> dict[str, float |
     }
 
 
+class GroupBootstrap:
+    """Means over rows when whole groups are drawn with replacement, the same draws for every question.
+
+    Parameters
+    ----------
+    groups : name of each row's group, shape (R,).
+    seed : of the draws.
+    """
+
+    def __init__(self, groups: np.ndarray, seed: int) -> None:
+        _, self._group_of_row = np.unique(groups, return_inverse=True)
+        self._n_groups = int(self._group_of_row.max()) + 1
+        random = np.random.default_rng(seed)
+        shares = np.full(self._n_groups, 1.0 / self._n_groups)
+        self._draws = random.multinomial(self._n_groups, shares, size=BOOTSTRAP_SAMPLES).astype(float)
+
+    def means(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Mean of each column of ``values`` over the chosen rows, in every draw.
+
+        Parameters
+        ----------
+        values : shape (R, C).
+        rows : which to average over, bool, shape (R,); the draws are of all groups.
+
+        Returns
+        -------
+        Shape (BOOTSTRAP_SAMPLES, C); NaN where a draw holds none of the rows.
+        """
+        group = self._group_of_row[rows]
+        counts = np.bincount(group, minlength=self._n_groups)
+        sums = np.stack(
+            [np.bincount(group, weights=column, minlength=self._n_groups) for column in values[rows].T],
+            axis=1,
+        )
+        with np.errstate(invalid="ignore"):
+            return (self._draws @ sums) / (self._draws @ counts)[:, None]
+
+
+def interval(draws: np.ndarray) -> list[float]:
+    """95 % percentile interval of a bootstrapped number, shape (BOOTSTRAP_SAMPLES,), without its NaN."""
+    tail = 100.0 * (1.0 - BOOTSTRAP_LEVEL) / 2.0
+    low, high = np.nanpercentile(draws, [tail, 100.0 - tail])
+    return [float(low), float(high)]
+
+
 def bootstrap_mae_V(absolute_errors_V: np.ndarray, frameworks: np.ndarray, seed: int) -> list[float]:
     """95 % percentile interval of the MAE in V when whole frameworks are drawn with replacement."""
-    _, group = np.unique(frameworks, return_inverse=True)
-    sums = np.bincount(group, weights=absolute_errors_V)
-    counts = np.bincount(group)
-    n_groups = len(counts)
-    random = np.random.default_rng(seed)
-    draws = random.multinomial(n_groups, np.full(n_groups, 1.0 / n_groups), size=BOOTSTRAP_SAMPLES)
-    tail = 100.0 * (1.0 - BOOTSTRAP_LEVEL) / 2.0
-    low, high = np.percentile((draws @ sums) / (draws @ counts), [tail, 100.0 - tail])
-    return [float(low), float(high)]
+    all_rows = np.ones(len(absolute_errors_V), dtype=bool)
+    return interval(GroupBootstrap(frameworks, seed).means(absolute_errors_V[:, None], all_rows)[:, 0])
 
 
 def protocol_metrics(held_out: pd.DataFrame, seed: int) -> dict[str, Any]:

@@ -1,20 +1,27 @@
 """Named, seeded splits of electrodes into training and held-out rows.
 
-``paper``     the paper's protocol: 0.8 training, 0.1 validation, 0.1 test at random, stratified by
-              working ion. Frameworks fall on both sides: it measures interpolation.
-``framework`` K folds; all electrodes of one framework (host composition without the working ion) are
-              in one fold: it measures what a screening needs, voltages of hosts never seen.
+``paper``           the paper's protocol: 0.8 training, 0.1 validation, 0.1 test at random, stratified by
+                    working ion. Frameworks fall on both sides: it measures interpolation. Each fold is
+                    one more such split, of a seed of its own.
+``framework``       K folds; all electrodes of one framework (host composition without the working ion)
+                    are in one fold: it measures what a screening needs, voltages of hosts never seen.
+``chemical_system`` K folds; all electrodes whose hosts hold the same elements are in one fold: hosts of
+                    another stoichiometry no longer help either.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
+from pymatgen.core import Composition
 
 from ionsieve.errors import DataError
 
 PAPER = "paper"
 FRAMEWORK = "framework"
+CHEMICAL_SYSTEM = "chemical_system"
+# Those of the voltage model itself, and those of the benchmark.
 PROTOCOLS = (PAPER, FRAMEWORK)
+BENCHMARK_PROTOCOLS = (*PROTOCOLS, CHEMICAL_SYSTEM)
 
 
 def paper_split(working_ions: Sequence[str], seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -47,8 +54,23 @@ def paper_split(working_ions: Sequence[str], seed: int) -> tuple[np.ndarray, np.
     return train, validation, test
 
 
+def chemical_systems(frameworks: Sequence[str]) -> np.ndarray:
+    """Elements of each host, sorted and joined: "Mn-O" of the framework "Mn2O4"; shape (S,)."""
+    formulas, formula_of_row = np.unique(np.asarray(frameworks), return_inverse=True)
+    systems = [Composition(formula).chemical_system for formula in formulas.tolist()]
+    return np.array(systems, dtype=object)[formula_of_row]
+
+
+def groups(protocol: str, frameworks: Sequence[str]) -> np.ndarray:
+    """The group of each electrode, shape (S,): what a protocol keeps together, and a bootstrap draws whole.
+
+    The paper's protocol keeps nothing together; electrodes of one framework are much alike all the same.
+    """
+    return chemical_systems(frameworks) if protocol == CHEMICAL_SYSTEM else np.array(frameworks, dtype=object)
+
+
 def framework_folds(frameworks: Sequence[str], n_folds: int, seed: int) -> np.ndarray:
-    """Fold of each electrode, whole frameworks together and rows evenly spread.
+    """Fold of each electrode, whole frameworks (or chemical systems) together and rows evenly spread.
 
     The largest frameworks are dealt first, each to the fold with the fewest rows; frameworks of the
     same size come in random order.
@@ -64,7 +86,7 @@ def framework_folds(frameworks: Sequence[str], n_folds: int, seed: int) -> np.nd
     names, group_of_row, sizes = np.unique(np.asarray(frameworks), return_inverse=True, return_counts=True)
     if len(names) < n_folds:
         raise DataError(
-            f"{len(names)} frameworks cannot fill {n_folds} folds (voltage.folds);"
+            f"{len(names)} frameworks or chemical systems cannot fill {n_folds} folds (voltage.folds);"
             " add electrodes or ask for fewer folds"
         )
     random = np.random.default_rng(seed)
@@ -91,13 +113,18 @@ def held_out_rows(
     ------
     DataError : unknown protocol or fold, or too few electrodes for it.
     """
-    if protocol == PAPER and fold == 0:
-        training, _, test = paper_split(working_ions, seed)
+    if protocol == PAPER and fold >= 0:
+        training, _, test = paper_split(working_ions, _paper_seed(seed, fold))
         return training, test
-    if protocol == FRAMEWORK and 0 <= fold < n_folds:
-        folds = framework_folds(frameworks, n_folds, seed)
+    if protocol in (FRAMEWORK, CHEMICAL_SYSTEM) and 0 <= fold < n_folds:
+        folds = framework_folds(groups(protocol, frameworks).tolist(), n_folds, seed)
         return np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
     raise DataError(
         f"there is no fold {fold} of protocol {protocol!r};"
-        f" {PAPER} has fold 0, {FRAMEWORK} has 0 to {n_folds - 1}"
+        f" {PAPER} has folds 0, 1, 2 ..., {FRAMEWORK} and {CHEMICAL_SYSTEM} have 0 to {n_folds - 1}"
     )
+
+
+def _paper_seed(seed: int, fold: int) -> int:
+    """The seed of one random split; that of fold 0 is the seed itself."""
+    return seed if fold == 0 else int(np.random.SeedSequence([seed, fold]).generate_state(1)[0])

@@ -3,8 +3,10 @@ import pandas as pd
 import pytest
 
 from ionsieve.voltage.metrics import (
+    GroupBootstrap,
     bootstrap_mae_V,
     coverage_metrics,
+    interval,
     ion_mean_predictions_V,
     protocol_metrics,
     scores,
@@ -41,6 +43,25 @@ def test_the_bootstrap_covers_the_true_mean():
         low_V, high_V = bootstrap_mae_V(random.exponential(0.3, 60), np.arange(60), seed=trial)
         hits += low_V <= 0.3 <= high_V
     assert hits / 200 == pytest.approx(0.93, abs=0.05)
+
+
+def test_the_same_draws_serve_all_columns_so_that_differences_are_paired():
+    """Two models that differ by a constant differ by it in every draw, however noisy each of them is."""
+    errors_V = np.random.default_rng(2).exponential(0.3, 50)
+    draws_V = GroupBootstrap(np.arange(50) // 2, seed=0).means(
+        np.stack([errors_V, errors_V + 0.05], axis=1), np.ones(50, dtype=bool)
+    )
+    assert interval(draws_V[:, 1] - draws_V[:, 0]) == pytest.approx([0.05, 0.05])
+    assert np.ptp(draws_V[:, 0]) > 0.1
+
+
+def test_the_bootstrap_of_a_subset_reads_the_subset_alone():
+    values = np.array([[1.0], [1.0], [9.0], [9.0]])
+    groups = np.array(["a", "b", "b", "c"])
+    draws = GroupBootstrap(groups, seed=0).means(values, np.array([True, True, False, False]))
+    # A draw of nothing but the third group holds no row of the subset.
+    assert np.isnan(draws).any()
+    assert interval(draws[:, 0]) == [1.0, 1.0]
 
 
 def test_the_baseline_is_the_mean_of_the_ion_among_training_rows():

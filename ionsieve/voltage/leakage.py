@@ -1,0 +1,280 @@
+"""The audit of a fold: nothing that a model reads may know the voltages of the held-out rows.
+
+Three ways for an answer to get in, and what stands against each:
+
+* the split: a group of the protocol on both sides, or the same crystal under another id. Crystals of
+  one composition are compared by their average minimum distances (Widdowson et al., MATCH Commun.
+  Math. Comput. Chem. 87, 529 (2022)), element by element: invariant under the choice of the cell and the
+  order of the atoms, and continuous, so that the noise of a relaxation moves them little.
+* the features: a column with the name of an answer, or one that gives it away under another name, alone
+  or in a linear combination, as it is or in logarithms (energy density over capacity is a voltage).
+* the labels: models get :func:`blinded` electrodes, in which held-out answers do not exist.
+"""
+
+import re
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ionsieve.errors import DataError
+from ionsieve.voltage.splits import PAPER, groups
+
+if TYPE_CHECKING:
+    from ionsieve.voltage.electrodes import Electrodes
+
+# Columns of insertion-electrode records that are computed from the voltage, or the voltage from them.
+ANSWER_NAME = re.compile(r"voltage|energy_grav|energy_vol|energy_density|adj_pairs|stability_", re.IGNORECASE)
+# Voltages that an energy model computes from the crystal; only for models that are marked as using one.
+ENERGY_MODEL_VOLTAGES = frozenset({"unrelaxed_voltage_V", "relaxed_voltage_V"})
+# Far above what honest features give on hosts never seen (0.9 for CHGNet's own voltage).
+COPY_R2 = 0.98
+# With fewer rows a chance correlation is no evidence.
+MIN_ROWS = 10
+SPARSE_TERMS = 8
+# Of standardised features; small, since a voltage may be the small difference of two large energies.
+RIDGE_PENALTY = 1e-6
+# Largest difference of any average minimum distance between two records of one crystal. Crystals that
+# differ beyond the last neighbour only, such as polytypes, are then one too: a graph hardly tells them apart.
+DUPLICATE_TOLERANCE_A = 0.02
+
+
+class LeakageError(DataError):
+    """A model could read the answer."""
+
+
+def blinded(electrodes: "Electrodes", training_rows: np.ndarray) -> "Electrodes":
+    """The electrodes with every answer outside ``training_rows`` replaced by NaN."""
+    hidden = np.ones(len(electrodes.table), dtype=bool)
+    hidden[training_rows] = False
+    answers = {
+        name: electrodes.table[name].mask(hidden)
+        for name in electrodes.table.columns
+        if ANSWER_NAME.search(name)
+    }
+    return replace(electrodes, table=electrodes.table.assign(**answers))
+
+
+def audit(
+    electrodes: "Electrodes",
+    protocol: str,
+    training_rows: np.ndarray,
+    held_out_rows: np.ndarray,
+    features: pd.DataFrame | None,
+    uses_energy_model: bool,
+) -> dict[str, Any]:
+    """Check one fold before a model is trained on it.
+
+    Parameters
+    ----------
+    features : the model's tabular input, S rows; None for a model that reads the graphs alone.
+    uses_energy_model : whether the model may read voltages that an energy model computed.
+
+    Returns
+    -------
+    What was counted and how near the features come to the answer, for ``audit.json``.
+
+    Raises
+    ------
+    LeakageError : rows, groups or (but in the paper's protocol) crystals on both sides of the split, or
+        features that carry the answer.
+    """
+    if len(np.intersect1d(training_rows, held_out_rows)):
+        raise LeakageError("rows are in training and held out at once")
+    group = groups(protocol, electrodes.table["framework"].tolist())
+    shared = sorted(set(group[training_rows]) & set(group[held_out_rows]))
+    duplicates = duplicated_rows(electrodes, training_rows, held_out_rows)
+    if protocol != PAPER:
+        if shared:
+            raise LeakageError(
+                f"{len(shared)} groups of protocol {protocol} are on both sides of the split,"
+                f" for one {shared[0]}"
+            )
+        if len(duplicates):
+            first = electrodes.table["electrode_id"].iloc[duplicates[0]]
+            raise LeakageError(
+                f"{len(duplicates)} held-out crystals are in training under another id or framework,"
+                f" for one that of electrode {first}; mend the column framework"
+            )
+    closeness = (
+        {}
+        if features is None
+        else _refuse_answers(electrodes, features, uses_energy_model, training_rows, held_out_rows)
+    )
+    return {
+        "training_rows": len(training_rows),
+        "held_out_rows": len(held_out_rows),
+        "groups_on_both_sides": len(shared),
+        "held_out_rows_with_their_crystal_in_training": len(duplicates),
+        "tabular_features": 0 if features is None else features.shape[1],
+        "largest_r2_of_features_with_the_answer": closeness,
+    }
+
+
+def _refuse_answers(
+    electrodes: "Electrodes",
+    features: pd.DataFrame,
+    uses_energy_model: bool,
+    training_rows: np.ndarray,
+    held_out_rows: np.ndarray,
+) -> dict[str, float | None]:
+    named = answer_names(features.columns, ENERGY_MODEL_VOLTAGES if uses_energy_model else ())
+    if named:
+        raise LeakageError(
+            f"the features {', '.join(named)} carry the answer or what is computed from it; take them out"
+        )
+    closeness = answer_r2(
+        features.to_numpy(dtype=float),
+        electrodes.voltages_V,
+        electrodes.table["working_ion"].to_numpy(),
+        training_rows,
+        held_out_rows,
+    )
+    for kind, r2 in closeness.items():
+        if r2 is not None and r2 > COPY_R2:
+            raise LeakageError(
+                f"the features give the held-out voltages away: R2 {r2:.4f} by {kind},"
+                f" more than the {COPY_R2} that no honest feature reaches; find the copy and take it out"
+            )
+    return closeness
+
+
+def answer_names(names: Iterable[str], allowed: Iterable[str] = ()) -> list[str]:
+    """The names among these that say voltage, or a quantity that is computed from it, in their order."""
+    return [name for name in names if ANSWER_NAME.search(name) and name not in set(allowed)]
+
+
+def answer_r2(
+    features: np.ndarray,
+    voltages_V: np.ndarray,
+    working_ions: np.ndarray,
+    training_rows: np.ndarray,
+    held_out_rows: np.ndarray,
+) -> dict[str, float | None]:
+    """How exactly features reproduce the held-out voltages, as R2 by the way they do it.
+
+    ``one feature`` is the largest squared correlation on the held-out rows alone; ``few features``
+    (orthogonal matching pursuit, at most SPARSE_TERMS) and ``all features`` (ridge) are fitted on the
+    training rows. Each is the largest over: values and logarithms, all rows and those of the commonest
+    ion alone (a copy that is scaled by the ion's charge is linear there). None where rows are too few.
+
+    Parameters
+    ----------
+    features : shape (S, P); NaN where a feature is not known.
+    voltages_V : labels, shape (S,).
+    working_ions : shape (S,).
+    """
+    ions, counts = np.unique(working_ions[held_out_rows], return_counts=True)
+    commonest = working_ions == ions[counts.argmax()]
+    # Of numbers that are not positive there are no logarithms: such features stay out, such labels too.
+    positive = (voltages_V > 0) & np.isfinite(voltages_V)
+    columns = np.nanmin(np.where(np.isfinite(features), features, np.inf), axis=0, initial=np.inf) > 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        views = [
+            (features, voltages_V, np.isfinite(voltages_V)),
+            (np.log(features[:, columns]), np.log(voltages_V), positive),
+        ]
+    found: dict[str, list[float]] = {"one feature": [], "few features": [], "all features": []}
+    for inputs, labels, known in views:
+        for rows in (known, known & commonest):
+            training, held_out = training_rows[rows[training_rows]], held_out_rows[rows[held_out_rows]]
+            if min(len(training), len(held_out)) < MIN_ROWS or np.ptp(labels[held_out]) == 0:
+                continue
+            here = _r2_by_kind(inputs[training], labels[training], inputs[held_out], labels[held_out])
+            for kind, r2 in here.items():
+                found[kind].append(r2)
+    return {kind: max(r2, default=None) for kind, r2 in found.items()}
+
+
+def _r2_by_kind(
+    training: np.ndarray, training_labels: np.ndarray, held_out: np.ndarray, labels: np.ndarray
+) -> dict[str, float]:
+    from sklearn.linear_model import OrthogonalMatchingPursuit, Ridge
+
+    training, held_out = _standardised(training, held_out)
+    if not training.shape[1]:
+        return {}
+    offsets, errors = held_out - held_out.mean(axis=0), labels - labels.mean()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        squared = (offsets.T @ errors) ** 2 / ((offsets**2).sum(axis=0) * (errors**2).sum())
+    few = OrthogonalMatchingPursuit(n_nonzero_coefs=min(SPARSE_TERMS, *training.shape))
+    every = Ridge(alpha=RIDGE_PENALTY)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # features that say the same end the pursuit early, as they should
+        return {
+            "one feature": float(np.nanmax(squared, initial=0.0)),
+            "few features": float(few.fit(training, training_labels).score(held_out, labels)),
+            "all features": float(every.fit(training, training_labels).score(held_out, labels)),
+        }
+
+
+def _standardised(training: np.ndarray, held_out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both with the training rows' mean and scale; unknown values are the mean, constant columns go."""
+    training, held_out = (np.where(np.isfinite(rows), rows, np.nan) for rows in (training, held_out))
+    kept = np.isfinite(training).any(axis=0)
+    training, held_out = training[:, kept], held_out[:, kept]
+    mean, scale = np.nanmean(training, axis=0), np.nanstd(training, axis=0)
+    varies = scale > 1e-12 * np.maximum(np.abs(mean), 1e-300)
+    return tuple(  # type: ignore[return-value]
+        np.nan_to_num((rows[:, varies] - mean[varies]) / scale[varies]) for rows in (training, held_out)
+    )
+
+
+def duplicated_rows(
+    electrodes: "Electrodes", training_rows: np.ndarray, held_out_rows: np.ndarray
+) -> np.ndarray:
+    """Held-out rows whose discharged crystal is in training too, whatever its id; ascending."""
+    distances_A = _minimum_distances_A(electrodes)
+    of_formula: dict[tuple[tuple[int, int], ...], list[list[int]]] = defaultdict(lambda: [[], []])
+    formulas = _reduced_formulas(electrodes)
+    for side, rows in enumerate((training_rows, held_out_rows)):
+        for row in rows.tolist():
+            of_formula[formulas[row]][side].append(row)
+    found = []
+    for in_training, held_out in of_formula.values():
+        if not in_training:
+            continue
+        known = np.stack([distances_A[row] for row in in_training])
+        for row in held_out:
+            if np.abs(known - distances_A[row]).max(axis=(1, 2)).min() < DUPLICATE_TOLERANCE_A:
+                found.append(row)
+    return np.array(sorted(found), dtype=np.int64)
+
+
+def _reduced_formulas(electrodes: "Electrodes") -> list[tuple[tuple[int, int], ...]]:
+    """(atomic number, count) of each element, ascending, counts without a common divisor."""
+    graphs, formulas = electrodes.graphs, []
+    for start, stop in zip(graphs.node_ptr[:-1], graphs.node_ptr[1:], strict=True):
+        numbers, element = np.unique(graphs.numbers[start:stop], return_inverse=True)
+        counts = np.bincount(element, weights=graphs.atom_counts[start:stop]).astype(np.int64)
+        formulas.append(tuple(zip(numbers.tolist(), (counts // np.gcd.reduce(counts)).tolist(), strict=True)))
+    return formulas
+
+
+def _minimum_distances_A(electrodes: "Electrodes") -> list[np.ndarray]:
+    """Distance to the k-th neighbour, averaged over the atoms of each element, in angstrom.
+
+    Returns
+    -------
+    One array (elements ascending, max_neighbors) per crystal. Neighbours that an atom does not have
+    within the cutoff count as being at the cutoff.
+    """
+    graphs, n_neighbors = electrodes.graphs, electrodes.max_neighbors
+    sorted_A = np.repeat(graphs.distances_A.astype(float), graphs.edge_counts)
+    ends = np.concatenate([[0], np.cumsum(graphs.edge_counts.astype(np.int64))])[graphs.edge_ptr]
+    place = ends[:-1, None] + np.arange(n_neighbors)
+    of_node_A = np.where(
+        place < ends[1:, None], sorted_A[np.minimum(place, len(sorted_A) - 1)], electrodes.cutoff_A
+    )
+    key = graphs.crystal_of_node() * 128 + graphs.numbers
+    elements, element_of_node = np.unique(key, return_inverse=True)
+    weights = graphs.atom_counts.astype(float)
+    sums_A = np.zeros((len(elements), n_neighbors))
+    np.add.at(sums_A, element_of_node, of_node_A * weights[:, None])
+    means_A = sums_A / np.bincount(element_of_node, weights=weights)[:, None]
+    starts = np.searchsorted(elements // 128, np.arange(1, len(graphs)))
+    return np.split(means_A, starts)
