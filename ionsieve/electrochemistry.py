@@ -6,6 +6,7 @@ Notation: ``n`` working ions of charge number ``z`` leave per cell of volume ``V
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from pymatgen.core import Composition
 
@@ -102,6 +103,47 @@ def redox_limited_ions(composition: Composition, ion: str) -> float:
     # With all ions in, the host carries charge -n z; it can be raised to `reachable` at most.
     releasable = (reachable + in_cell * ion_charge(ion)) / ion_charge(ion)
     return min(in_cell, max(0.0, releasable))
+
+
+@dataclass(frozen=True)
+class FormalCharges:
+    """Formal charges of a discharged cell and what becomes of them when all working ions leave.
+
+    Attributes
+    ----------
+    discharged : charge of each element of the host.
+    takers : the elements that give the electrons, and share evenly what neutrality asks of them.
+    step : by how much the charge of a taker's atom rises.
+    """
+
+    discharged: dict[str, float]
+    takers: tuple[str, ...]
+    step: float
+
+
+def formal_charges(host: Mapping[str, float], n_ions: float, ion: str) -> FormalCharges:
+    """Every element but those of HIGHEST_OXIDATION_STATE has its fixed charge; these share the rest.
+
+    In a host without them the anions do.
+
+    Parameters
+    ----------
+    host : atoms of each element in the cell but the working ions; not empty.
+    n_ions : working ions in the cell.
+    """
+    charges = {symbol: float(_highest_charge(symbol, host)) for symbol in host}
+    takers = (
+        tuple(symbol for symbol in host if symbol in HIGHEST_OXIDATION_STATE)
+        or tuple(symbol for symbol in host if charges[symbol] < 0)
+        or tuple(host)
+    )
+    if takers[0] in HIGHEST_OXIDATION_STATE:
+        charges |= dict.fromkeys(takers, 0.0)
+    n_takers = sum(host[symbol] for symbol in takers)
+    released = n_ions * ion_charge(ion)
+    excess = (sum(charges[symbol] * host[symbol] for symbol in host) + released) / n_takers
+    charges |= {symbol: charges[symbol] - excess for symbol in takers}
+    return FormalCharges(charges, takers, released / n_takers)
 
 
 def _highest_charge(symbol: str, host: Mapping[str, float]) -> float:

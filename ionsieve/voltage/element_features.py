@@ -82,6 +82,49 @@ def element_vectors() -> np.ndarray:
     return vectors
 
 
+PROPERTY_NAMES = (
+    "electronegativity",
+    "atomic_radius_A",
+    "mendeleev_number",
+    "ionization_1_eV",
+    "ionization_2_eV",
+    "ionization_3_eV",
+    "ionization_4_eV",
+    "electron_affinity_eV",
+    "outer_electrons",
+    "period",
+    "melting_point_K",
+    "molar_volume_cm3",
+    "mass_u",
+)
+
+
+@cache
+def element_properties() -> np.ndarray:
+    """The properties PROPERTY_NAMES of all elements as plain numbers.
+
+    Returns
+    -------
+    float64, shape (119, 13); row Z is the element of atomic number Z, row 0 is zero.
+    """
+    elements = [Element.from_Z(number) for number in range(1, N_ELEMENTS + 1)]
+    columns = [
+        _known(elements, lambda e: e.X),
+        _known(elements, lambda e: e.atomic_radius),
+        _known(elements, lambda e: e.mendeleev_no),
+        *(_known(elements, lambda e, nth=nth: e.ionization_energies[nth]) for nth in range(4)),
+        _known(elements, lambda e: e.electron_affinity),
+        np.array([_outer_electrons(element) for element in elements], dtype=float),
+        np.array([element.row for element in elements], dtype=float),
+        _known(elements, lambda e: e.melting_point),
+        _known(elements, lambda e: e.molar_volume),
+        _known(elements, lambda e: e.atomic_mass),
+    ]
+    table = np.vstack([np.zeros(len(columns)), np.stack(columns, axis=1)])
+    table.setflags(write=False)
+    return table
+
+
 def _outer_electrons(element: Element) -> int:
     """Electrons outside the closed shells: s and p in the p block, s, d and f elsewhere."""
     if element.block == "p":
