@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 # Columns of insertion-electrode records that are computed from the voltage, or the voltage from them.
 ANSWER_NAME = re.compile(r"voltage|energy_grav|energy_vol|energy_density|adj_pairs|stability_", re.IGNORECASE)
-# Voltages that an energy model computes from the crystal; only for models that are marked as using one.
-ENERGY_MODEL_VOLTAGES = frozenset({"unrelaxed_voltage_V", "relaxed_voltage_V"})
+# What an energy model computed from the crystal, voltages too; only for models that are marked as using one.
+ENERGY_MODEL_PREFIX = "energy_model_"
 # Far above what honest features give on hosts never seen (0.9 for CHGNet's own voltage).
 COPY_R2 = 0.98
 # With fewer rows a chance correlation is no evidence.
 MIN_ROWS = 10
-SPARSE_TERMS = 8
-# Of standardised features; small, since a voltage may be the small difference of two large energies.
-RIDGE_PENALTY = 1e-6
+SPARSE_TERMS = 30
+# Of standardised features; the smallest, since a voltage may be the small difference of two large energies.
+RIDGE_PENALTIES = (1e-6, 1.0, 100.0)
 # Largest difference of any average minimum distance between two records of one crystal. Crystals that
 # differ beyond the last neighbour only, such as polytypes, are then one too: a graph hardly tells them apart.
 DUPLICATE_TOLERANCE_A = 0.02
@@ -122,10 +122,11 @@ def _refuse_answers(
     training_rows: np.ndarray,
     held_out_rows: np.ndarray,
 ) -> dict[str, float | None]:
-    named = answer_names(features.columns, ENERGY_MODEL_VOLTAGES if uses_energy_model else ())
+    named = forbidden_names(features.columns, uses_energy_model)
     if named:
         raise LeakageError(
-            f"the features {', '.join(named)} carry the answer or what is computed from it; take them out"
+            f"the features {', '.join(named)} carry the answer, what is computed from it, or what an energy"
+            " model knows, in a model that is not marked so; take them out"
         )
     closeness = answer_r2(
         features.to_numpy(dtype=float),
@@ -143,9 +144,17 @@ def _refuse_answers(
     return closeness
 
 
-def answer_names(names: Iterable[str], allowed: Iterable[str] = ()) -> list[str]:
-    """The names among these that say voltage, or a quantity that is computed from it, in their order."""
-    return [name for name in names if ANSWER_NAME.search(name) and name not in set(allowed)]
+def forbidden_names(names: Iterable[str], uses_energy_model: bool) -> list[str]:
+    """The names among these that a model may not read, in their order.
+
+    They say voltage, or a quantity that is computed from it, unless an energy model computed it from the
+    crystal; what an energy model computed is for models that are marked as using one.
+    """
+    return [
+        name
+        for name in names
+        if (not uses_energy_model if name.startswith(ENERGY_MODEL_PREFIX) else ANSWER_NAME.search(name))
+    ]
 
 
 def answer_r2(
@@ -170,16 +179,16 @@ def answer_r2(
     """
     ions, counts = np.unique(working_ions[held_out_rows], return_counts=True)
     commonest = working_ions == ions[counts.argmax()]
-    # Of numbers that are not positive there are no logarithms: such features stay out, such labels too.
-    positive = (voltages_V > 0) & np.isfinite(voltages_V)
-    columns = np.nanmin(np.where(np.isfinite(features), features, np.inf), axis=0, initial=np.inf) > 0
+    # Logarithms are of magnitudes; a feature that is often zero has none worth asking.
+    logarithmic = (np.where(np.isfinite(features), features, 0.0) != 0).mean(axis=0) > 0.9
     with np.errstate(divide="ignore", invalid="ignore"):
         views = [
-            (features, voltages_V, np.isfinite(voltages_V)),
-            (np.log(features[:, columns]), np.log(voltages_V), positive),
+            (features, voltages_V),
+            (np.log(np.abs(features[:, logarithmic])), np.log(np.abs(voltages_V))),
         ]
     found: dict[str, list[float]] = {"one feature": [], "few features": [], "all features": []}
-    for inputs, labels, known in views:
+    for inputs, labels in views:
+        known = np.isfinite(labels)
         for rows in (known, known & commonest):
             training, held_out = training_rows[rows[training_rows]], held_out_rows[rows[held_out_rows]]
             if min(len(training), len(held_out)) < MIN_ROWS or np.ptp(labels[held_out]) == 0:
@@ -202,23 +211,30 @@ def _r2_by_kind(
     with np.errstate(divide="ignore", invalid="ignore"):
         squared = (offsets.T @ errors) ** 2 / ((offsets**2).sum(axis=0) * (errors**2).sum())
     few = OrthogonalMatchingPursuit(n_nonzero_coefs=min(SPARSE_TERMS, *training.shape))
-    every = Ridge(alpha=RIDGE_PENALTY)
+    every = [Ridge(alpha=penalty) for penalty in RIDGE_PENALTIES]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # features that say the same end the pursuit early, as they should
         return {
             "one feature": float(np.nanmax(squared, initial=0.0)),
             "few features": float(few.fit(training, training_labels).score(held_out, labels)),
-            "all features": float(every.fit(training, training_labels).score(held_out, labels)),
+            "all features": float(
+                max(ridge.fit(training, training_labels).score(held_out, labels) for ridge in every)
+            ),
         }
 
 
 def _standardised(training: np.ndarray, held_out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both with the training rows' mean and scale; unknown values are the mean, constant columns go."""
+    """Both with the training rows' mean and scale; unknown values are the mean, constant columns go.
+
+    Held-out values stay within the training rows' range: a feature that hardly varies there (the share of
+    a rare element) would else spoil the fit of the others, and hide a copy among them.
+    """
     training, held_out = (np.where(np.isfinite(rows), rows, np.nan) for rows in (training, held_out))
     kept = np.isfinite(training).any(axis=0)
     training, held_out = training[:, kept], held_out[:, kept]
     mean, scale = np.nanmean(training, axis=0), np.nanstd(training, axis=0)
     varies = scale > 1e-12 * np.maximum(np.abs(mean), 1e-300)
+    held_out = np.clip(held_out, np.nanmin(training, axis=0), np.nanmax(training, axis=0))
     return tuple(  # type: ignore[return-value]
         np.nan_to_num((rows[:, varies] - mean[varies]) / scale[varies]) for rows in (training, held_out)
     )

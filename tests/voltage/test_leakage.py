@@ -8,8 +8,9 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from ionsieve.structures import to_columns, to_structure
+from ionsieve.tables import ENERGY_FEATURES, write_table
 from ionsieve.voltage.electrodes import Electrodes
-from ionsieve.voltage.leakage import COPY_R2, LeakageError, answer_names, answer_r2, audit, blinded
+from ionsieve.voltage.leakage import COPY_R2, LeakageError, answer_r2, audit, blinded, forbidden_names
 from ionsieve.voltage.members import Architecture
 from ionsieve.voltage.rivals import MODELS, Rival, Settings, fit_predict
 from ionsieve.voltage.splits import BENCHMARK_PROTOCOLS, held_out_rows
@@ -121,6 +122,8 @@ def test_a_polymorph_is_another_crystal(synthetic_table):
         "stability_charge",
         "stability_discharge",
         "relaxed_voltage_V",
+        "energy_model_relaxed_voltage_V",
+        "energy_model_volume_ratio",
     ],
 )
 def test_features_with_the_name_of_an_answer_are_refused(electrodes, name):
@@ -130,9 +133,10 @@ def test_features_with_the_name_of_an_answer_are_refused(electrodes, name):
         audit(electrodes, "framework", training, held_out, pd.DataFrame({name: noise}), False)
 
 
-def test_an_energy_models_voltage_is_for_marked_models_alone():
-    assert answer_names(["density", "relaxed_voltage_V"]) == ["relaxed_voltage_V"]
-    assert answer_names(["density", "relaxed_voltage_V"], allowed={"relaxed_voltage_V"}) == []
+def test_an_energy_models_knowledge_is_for_marked_models_alone():
+    names = ["density", "energy_model_relaxed_voltage_V", "relaxed_voltage_V"]
+    assert forbidden_names(names, uses_energy_model=False) == names[1:]
+    assert forbidden_names(names, uses_energy_model=True) == ["relaxed_voltage_V"]
 
 
 N_ROWS, N_HONEST = 400, 60
@@ -143,7 +147,7 @@ CHARGES = np.array([1.0, 2.0, 3.0])
 def problem():
     """Labels, ions, and features of which a few say something of the labels, as honest ones do."""
     random = np.random.default_rng(8)
-    voltages_V = random.uniform(0.5, 4.5, N_ROWS)
+    voltages_V = random.uniform(-0.5, 4.5, N_ROWS)
     ions = np.array(["Li", "Mg", "Al"], dtype=object)[random.choice(3, N_ROWS, p=[0.6, 0.3, 0.1])]
     honest = random.normal(size=(N_ROWS, N_HONEST))
     honest[:, :5] += 0.5 * voltages_V[:, None]
@@ -250,7 +254,25 @@ def test_a_model_that_reads_hidden_labels_is_refused(electrodes, monkeypatch):
         fit_predict("leaky", electrodes, *rows_of(electrodes, "paper"), SETTINGS, seed=0)
 
 
-def reads_held_out_labels(rival: Rival, electrodes: Electrodes) -> bool:
+@pytest.fixture(scope="module")
+def settings(electrodes, tmp_path_factory) -> Settings:
+    """Small sizes, and a table of what an energy model might say of each electrode."""
+    random, rows = np.random.default_rng(12), []
+    for electrode in electrodes.table.to_dict("records"):
+        numbers = {field.name: float(random.normal()) for field in ENERGY_FEATURES if field.type == "double"}
+        lists = {
+            field.name: random.normal(size=3).tolist()
+            for field in ENERGY_FEATURES
+            if str(field.type).startswith("list")
+        }
+        keys = {name: electrode[name] for name in ("electrode_id", "material_id", "working_ion")}
+        rows.append(keys | numbers | lists | {"host_numbers": [25.0, 8.0, 8.0]})
+    path = tmp_path_factory.mktemp("energy") / "energy_features.parquet"
+    write_table(rows, ENERGY_FEATURES, path)
+    return replace(SETTINGS, energy_features=str(path))
+
+
+def reads_held_out_labels(rival: Rival, electrodes: Electrodes, settings: Settings) -> bool:
     """Whether predictions change with labels outside training, which nothing hides from the model here."""
     training, held_out = rows_of(electrodes, "paper")
     others = np.setdiff1d(np.arange(len(electrodes.table)), training)
@@ -259,18 +281,25 @@ def reads_held_out_labels(rival: Rival, electrodes: Electrodes) -> bool:
     changed_V[others] = 2.0 * np.random.default_rng(9).permutation(changed_V[others]) + 1.0
     changed = replace(electrodes, table=electrodes.table.assign(voltage_V=changed_V))
     first, second = (
-        rival.predict(of, training, held_out, SETTINGS, 3).tobytes() for of in (electrodes, changed)
+        rival.predict(of, training, held_out, settings, 3).tobytes() for of in (electrodes, changed)
     )
     return first != second
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_predictions_do_not_depend_on_held_out_labels(electrodes, name):
-    assert not reads_held_out_labels(MODELS[name], electrodes)
+def test_predictions_do_not_depend_on_held_out_labels(electrodes, settings, name):
+    assert not reads_held_out_labels(MODELS[name], electrodes, settings)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_models_features_pass_the_audit_under_its_own_mark(electrodes, settings, name):
+    rival = MODELS[name]
+    features = rival.features(electrodes, settings)
+    audit(electrodes, "paper", *rows_of(electrodes, "paper"), features, rival.uses_energy_model)
 
 
 def test_a_normaliser_over_all_rows_is_found_by_changed_labels(electrodes):
-    assert reads_held_out_labels(Rival("leaky", False, normalised_over_all_rows, None), electrodes)
+    assert reads_held_out_labels(Rival("leaky", False, normalised_over_all_rows, None), electrodes, SETTINGS)
 
 
 def test_an_unknown_model_is_a_clear_error(electrodes):

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -30,10 +31,12 @@ def electrodes(synthetic_electrodes) -> Electrodes:
     return replace(synthetic_electrodes, table=table.assign(voltage_V=table["voltage_V"] + noise_V))
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", [name for name, rival in MODELS.items() if not rival.uses_energy_model])
 def test_a_fold_gives_a_voltage_to_each_held_out_row_and_the_same_again(electrodes, model):
     held_out, audited = run_fold(electrodes, model, "chemical_system", 1, 3, SETTINGS, seed=0)
     again, _ = run_fold(electrodes, model, "chemical_system", 1, 3, SETTINGS, seed=0)
+    # The script of the fold writes the audit as JSON, which knows no infinity.
+    json.dumps(audited, allow_nan=False)
     pd.testing.assert_frame_equal(held_out, again, check_exact=True)
     to_arrow(held_out, OUT_OF_FOLD)
     assert len(held_out) == audited["held_out_rows"] == 21
