@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORES ?= $(shell nproc)
 BIN := .venv/bin
 
-.PHONY: screen install test test-slow check lock clean
+.PHONY: screen install test test-slow check lock default-model clean
 
 # flock's lock goes with its process, where Snakemake's own would outlive a killed run and bar the next one.
 screen: .venv/installed
@@ -50,6 +50,14 @@ lock:
 	{ echo "# The versions of requirements.lock, written by make lock; rules name this file for --sdm conda."; \
 	  echo "channels: [conda-forge]"; echo "dependencies:"; echo "  - python=3.11"; echo "  - pip"; \
 	  echo "  - pip:"; sed 's/^/      - /' envs/requirements.lock; } > envs/ionsieve.yaml
+
+# The voltage model that ships with IonSieve: that of the default configuration, trained in a folder of its own.
+DEFAULT_MODEL := .snakemake/default-model
+default-model: .venv/installed
+	mkdir -p $(DEFAULT_MODEL)
+	$(BIN)/snakemake --directory $(DEFAULT_MODEL) --cores $(CORES) voltage_model
+	cp $(DEFAULT_MODEL)/results/voltage/model/state.pt $(DEFAULT_MODEL)/results/voltage/model/card.json \
+	    $(DEFAULT_MODEL)/results/voltage/out_of_fold.parquet ionsieve/models/voltage/
 
 clean:
 	rm -rf results/*

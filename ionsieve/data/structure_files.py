@@ -211,7 +211,7 @@ def _read_json_lines(path: Path) -> Iterator[Crystal | Reject]:
             yield Reject(name, SOURCE, "read", str(damage))
         except Exception as error:  # pymatgen raises whatever a damaged document makes it raise
             yield Reject(
-                name, SOURCE, "read", f"line {number} of {path.name} is unreadable: {first_line(error)}"
+                name, SOURCE, "read", f"unreadable: line {number} of {path.name}: {first_line(error)}"
             )
 
 

@@ -1,0 +1,192 @@
+"""From structure files to rows of voltages and capacities, a chunk in memory at a time."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from ase.data import atomic_numbers
+
+from ionsieve import structures, tables
+from ionsieve.data.formats import CRYSTAL_FORMATS, JSON_LINES_SUFFIX, is_crystal_file, is_json_lines
+from ionsieve.data.records import Reject, check_candidate, kind_of
+from ionsieve.data.structure_files import SOURCE, Crystal, read_structure_file
+from ionsieve.electrochemistry import gravimetric_capacity, volumetric_capacity
+from ionsieve.errors import DataError
+from ionsieve.voltage.ensemble import Ensemble
+from ionsieve.voltage.prediction import KnownElectrodes, predict_candidates
+
+COLUMNS = [
+    "material_id",
+    "formula",
+    "voltage_V",
+    "voltage_low_V",
+    "voltage_high_V",
+    "capacity_grav_mAh_per_g",
+    "capacity_vol_Ah_per_L",
+    "in_domain",
+]
+# What is in memory together: as many crystals as one pass of the model takes, fewer where they are large.
+CRYSTALS_PER_CHUNK = 512
+ATOMS_PER_CHUNK = 16_384
+NAMES_SHOWN = 3
+REASONS_SHOWN = 8
+# Users' ids are not those of training electrodes, even where they look alike.
+NONE_KNOWN = KnownElectrodes(
+    pd.DataFrame(
+        {
+            "predicted_voltage_V": pd.Series(dtype=float),
+            "voltage_V": pd.Series(dtype=float),
+            "label_kind": pd.Series(dtype=object),
+        }
+    )
+)
+
+
+class VoltageRows:
+    """The table of `ionsieve predict`, made as it is read.
+
+    Parameters
+    ----------
+    paths : files and folders with discharged crystals.
+    ensemble : the voltage model.
+    working_ion : symbol.
+    tell : takes one line per crystal or file that is set aside.
+
+    Attributes
+    ----------
+    predicted, outside : rows so far, and those of them outside the model's domain.
+    reasons : of what was set aside so far.
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], ensemble: Ensemble, working_ion: str, tell: Callable[[str], None]
+    ) -> None:
+        self._paths = paths
+        self._ensemble = ensemble
+        self._working_ion = working_ion
+        self._tell = tell
+        self._times_seen: dict[str, int] = {}
+        self.predicted = 0
+        self.outside = 0
+        self.reasons: Counter[str] = Counter()
+
+    def as_csv(self) -> Iterator[str]:
+        """The table as CSV, chunk by chunk; six significant digits keep noise in the last bit out."""
+        for chunk in self._chunks():
+            rows = self._predict(chunk)
+            header = not self.predicted
+            self.predicted += len(rows)
+            self.outside += int((~rows["in_domain"]).sum())
+            yield rows.to_csv(index=False, header=header, float_format="%.6g", lineterminator="\n")
+
+    def summary(self) -> str:
+        """Counts, with the reasons of what was set aside."""
+        outside = f" ({self.outside:,} of them outside the model's domain)" if self.outside else ""
+        common = [f"{count:,} x {reason}" for reason, count in self.reasons.most_common(REASONS_SHOWN)]
+        others = len(self.reasons) - len(common)
+        reasons = ", ".join([*common, *([f"{others:,} other reasons"] if others else [])])
+        rejected = f"{self.reasons.total():,} rejected" + (f": {reasons}" if reasons else "")
+        return f"{self.predicted:,} predicted{outside}, {rejected}"
+
+    def _predict(self, candidates: pd.DataFrame) -> pd.DataFrame:
+        """Rows of COLUMNS for rows of :data:`ionsieve.tables.CANDIDATES`."""
+        predictions = predict_candidates(candidates, self._ensemble, NONE_KNOWN, self._working_ion)
+        ion_number = atomic_numbers[self._working_ion]
+        n_ions = [numbers.count(ion_number) for numbers in candidates["numbers"]]
+        masses_g_per_mol = [
+            float(structures.composition_of(numbers).weight) for numbers in candidates["numbers"]
+        ]
+        volumes_A3 = [structures.volume_A3(cell) for cell in candidates["cell"]]
+        return predictions.assign(
+            formula=candidates["formula"].to_numpy(),
+            capacity_grav_mAh_per_g=[
+                gravimetric_capacity(n, self._working_ion, mass)
+                for n, mass in zip(n_ions, masses_g_per_mol, strict=True)
+            ],
+            capacity_vol_Ah_per_L=[
+                volumetric_capacity(n, self._working_ion, volume)
+                for n, volume in zip(n_ions, volumes_A3, strict=True)
+            ],
+            in_domain=predictions.get("in_domain", True),
+        )[COLUMNS]
+
+    def _chunks(self) -> Iterator[pd.DataFrame]:
+        rows: list[dict[str, Any]] = []
+        atoms = 0
+        for row in self._candidates():
+            rows.append(row)
+            atoms += len(row["numbers"])
+            if len(rows) == CRYSTALS_PER_CHUNK or atoms >= ATOMS_PER_CHUNK:
+                yield pd.DataFrame(rows, columns=tables.CANDIDATES.names)
+                rows, atoms = [], 0
+        if rows:
+            yield pd.DataFrame(rows, columns=tables.CANDIDATES.names)
+
+    def _candidates(self) -> Iterator[dict[str, Any]]:
+        """Rows of :data:`ionsieve.tables.CANDIDATES`; what is no candidate is told and counted."""
+        for path in self._paths:
+            for file in self._files(path):
+                is_empty = True
+                try:
+                    for crystal in read_structure_file(file):
+                        is_empty = False
+                        row = crystal if isinstance(crystal, Reject) else self._check(crystal)
+                        if isinstance(row, Reject):
+                            self._reject(f"{row.material_id} ({file})", row.reason)
+                        else:
+                            yield row | {"material_id": self._distinct(row["material_id"], file)}
+                except DataError as error:
+                    self._reject(str(file), str(error).removeprefix(f"{file} ").removeprefix(f"{file}: "))
+                else:
+                    if is_empty:
+                        self._reject(str(file), "holds no structure")
+
+    def _check(self, crystal: Crystal) -> dict[str, Any] | Reject:
+        row = {
+            "material_id": crystal.material_id,
+            "source": SOURCE,
+            "licence": crystal.licence or "unknown",
+            "energy_above_hull_eV_per_atom": None,
+            "hull_reference": None,
+            **crystal.columns,
+        }
+        return check_candidate(row, self._working_ion)
+
+    def _files(self, path: Path) -> list[Path]:
+        """The structure files of a folder and below, in the order of their names; a file is its own."""
+        if not path.is_dir():
+            return [path]
+        files, others = [], []
+        for file in sorted(path.rglob("*")):
+            if is_crystal_file(file) or is_json_lines(file):
+                files.append(file)
+            elif file.is_file():
+                others.append(file.name)
+        if not files:
+            self._reject(
+                str(path),
+                f"holds no structure file; known: {CRYSTAL_FORMATS}, {JSON_LINES_SUFFIX}, all also .gz",
+            )
+        if others:
+            names = ", ".join(others[:NAMES_SHOWN]) + (", ..." if len(others) > NAMES_SHOWN else "")
+            self._tell(f"passed over {len(others):,} files in {path} whose names tell no structure: {names}")
+        return files
+
+    def _distinct(self, material_id: str, file: Path) -> str:
+        """The id itself the first time; later with the number of its occurrence, which is told."""
+        if material_id not in self._times_seen:
+            self._times_seen[material_id] = 1
+            return material_id
+        distinct = material_id
+        while distinct in self._times_seen:
+            self._times_seen[material_id] += 1
+            distinct = f"{material_id}_{self._times_seen[material_id]}"
+        self._times_seen[distinct] = 1
+        self._tell(f"{material_id} occurs again, in {file}: {distinct} in the table")
+        return distinct
+
+    def _reject(self, what: str, reason: str) -> None:
+        self.reasons[kind_of(reason)] += 1
+        self._tell(f"rejected {what}: {reason}")
