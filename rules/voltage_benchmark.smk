@@ -66,8 +66,8 @@ rule voltage_benchmark_fold:
 
 rule voltage_benchmark:
     input:
-        predictions=benchmark_files(".parquet"),
-        audits=benchmark_files(".audit.json"),
+        predictions=after_catalogue(benchmark_files(".parquet")),
+        audits=after_catalogue(benchmark_files(".audit.json")),
     output:
         out_of_fold="results/voltage/benchmark/out_of_fold.parquet",
         csv="results/voltage/benchmark/table.csv",

@@ -1,20 +1,18 @@
 """Gradient boosting on the composition alone: what a voltage owes to the elements, without their places."""
 
-import warnings
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from pymatgen.core import Element
+from ase.data import atomic_numbers, chemical_symbols
 
 from ionsieve.ions import WORKING_IONS, ion_charge
+from ionsieve.voltage.element_features import N_ELEMENTS, PROPERTY_NAMES, element_properties
 
 if TYPE_CHECKING:
     from ionsieve.voltage.electrodes import Electrodes
 
-N_ELEMENTS = 118
-# Tuned on nothing: common values, with trees enough for the learning rate.
+# Common values with trees enough for the learning rate; the absolute error, as networks minimise it.
 BOOSTING: dict[str, Any] = {
     "objective": "regression_l1",
     "n_estimators": 800,
@@ -35,7 +33,7 @@ def composition_features(electrodes: "Electrodes") -> pd.DataFrame:
     -------
     S rows; per element property the mean (by atoms), standard deviation, smallest and largest of the
     host and the value of the ion; each element's share of the host's atoms; working ions, and the charge that
-    they bring, per host atom. NaN where an element's property is not known.
+    they bring, per host atom.
     """
     graphs = electrodes.graphs
     crystals, numbers = graphs.crystal_of_node(), graphs.numbers.astype(np.int64)
@@ -47,58 +45,22 @@ def composition_features(electrodes: "Electrodes") -> pd.DataFrame:
     shares = atoms / n_host[:, None]
     ions = electrodes.table["working_ion"]
     charges = ions.map({ion: ion_charge(ion) for ion in WORKING_IONS}).to_numpy(dtype=float)
-    ion_numbers = ions.map({ion: Element(ion).Z for ion in WORKING_IONS}).to_numpy()
+    ion_numbers = ions.map(atomic_numbers).to_numpy(dtype=np.int64)
 
     columns = {"ions_per_host_atom": n_ions / n_host, "ion_charge_per_host_atom": charges * n_ions / n_host}
     present = shares > 0
-    for name, of_element in element_properties().items():
-        values = np.where(present, of_element, 0.0)
-        mean = (shares * values).sum(axis=1)
-        columns[f"host_mean_{name}"] = mean
-        columns[f"host_std_{name}"] = np.sqrt(
-            (shares * np.where(present, values - mean[:, None], 0.0) ** 2).sum(axis=1)
-        )
-        columns[f"host_min_{name}"] = np.where(present, of_element, np.inf).min(axis=1)
-        columns[f"host_max_{name}"] = np.where(present, of_element, -np.inf).max(axis=1)
+    of_elements = np.column_stack([np.arange(N_ELEMENTS + 1.0), element_properties()])
+    for name, of_element in zip(("number", *PROPERTY_NAMES), of_elements.T, strict=True):
+        mean = shares @ of_element
+        squares = (of_element - mean[:, None]) ** 2
+        columns[f"host_{name}_mean"] = mean
+        columns[f"host_{name}_deviation"] = np.sqrt((shares * squares).sum(axis=1))
+        columns[f"host_{name}_min"] = np.where(present, of_element, np.inf).min(axis=1)
+        columns[f"host_{name}_max"] = np.where(present, of_element, -np.inf).max(axis=1)
         columns[f"ion_{name}"] = of_element[ion_numbers]
-    occurring = np.flatnonzero(present.any(axis=0))
-    columns |= {f"share_{Element.from_Z(number)}": shares[:, number] for number in occurring.tolist()}
+    occurring = np.flatnonzero(present.any(axis=0)).tolist()
+    columns |= {f"share_{chemical_symbols[number]}": shares[:, number] for number in occurring}
     return pd.DataFrame(columns)
-
-
-@cache
-def element_properties() -> dict[str, np.ndarray]:
-    """Properties of the elements, each of shape (119,): index is the atomic number, NaN where not known."""
-    read = {
-        "number": lambda element: element.Z,
-        "mass": lambda element: element.atomic_mass,
-        "group": lambda element: element.group,
-        "period": lambda element: element.row,
-        "mendeleev_number": lambda element: element.mendeleev_no,
-        "electronegativity": lambda element: element.X,
-        "ionization_energy": lambda element: element.ionization_energies[0],
-        "second_ionization_energy": lambda element: element.ionization_energies[1],
-        "third_ionization_energy": lambda element: element.ionization_energies[2],
-        "electron_affinity": lambda element: element.electron_affinity,
-        "atomic_radius": lambda element: element.atomic_radius,
-        "ionic_radius": lambda element: element.average_ionic_radius,
-        "largest_oxidation_state": lambda element: element.max_oxidation_state,
-        "smallest_oxidation_state": lambda element: element.min_oxidation_state,
-        "melting_point": lambda element: element.melting_point,
-        "molar_volume": lambda element: element.molar_volume,
-    }
-    properties = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pymatgen warns of each value it does not have
-        for name, value in read.items():
-            properties[name] = np.full(N_ELEMENTS + 1, np.nan)
-            for number in range(1, N_ELEMENTS + 1):
-                try:
-                    properties[name][number] = float(value(Element.from_Z(number)))
-                except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-                    continue  # not known
-            properties[name].setflags(write=False)
-    return properties
 
 
 def gradient_boosting(

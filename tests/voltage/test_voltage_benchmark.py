@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from ionsieve.errors import DataError
-from ionsieve.tables import OUT_OF_FOLD, to_arrow
+from ionsieve.tables import HELD_OUT, to_arrow
 from ionsieve.voltage import benchmark
 from ionsieve.voltage.baselines import composition_features, gradient_boosting
 from ionsieve.voltage.benchmark import fold_seed, run_fold, summarise, to_markdown, write_into_page
@@ -38,7 +38,7 @@ def test_a_fold_gives_a_voltage_to_each_held_out_row_and_the_same_again(electrod
     # The script of the fold writes the audit as JSON, which knows no infinity.
     json.dumps(audited, allow_nan=False)
     pd.testing.assert_frame_equal(held_out, again, check_exact=True)
-    to_arrow(held_out, OUT_OF_FOLD)
+    to_arrow(held_out, HELD_OUT)
     assert len(held_out) == audited["held_out_rows"] == 21
     labels_V = electrodes.table.set_index("electrode_id")["voltage_V"]
     assert (held_out["voltage_V"] == labels_V[held_out["electrode_id"]].to_numpy()).all()
@@ -61,9 +61,9 @@ def test_composition_features_of_a_known_crystal(synthetic_electrodes):
     assert row["share_Mn"] == pytest.approx(1 / 3)
     assert row["ions_per_host_atom"] == pytest.approx(1 / 3)
     assert row["ion_charge_per_host_atom"] == pytest.approx(2 / 3)
-    assert row["host_mean_number"] == pytest.approx((25 + 2 * 8) / 3)
-    assert (row["host_min_number"], row["host_max_number"], row["ion_number"]) == (8, 25, 12)
-    assert row["host_std_number"] == pytest.approx(17 * np.sqrt(2) / 3)
+    assert row["host_number_mean"] == pytest.approx((25 + 2 * 8) / 3)
+    assert (row["host_number_min"], row["host_number_max"], row["ion_number"]) == (8, 25, 12)
+    assert row["host_number_deviation"] == pytest.approx(17 * np.sqrt(2) / 3)
     assert "share_Mg" not in features
 
 
