@@ -33,6 +33,17 @@ ION_STYLE = {
     "Al": (YELLOW, "pentagon"),
     "Y": (GREY, "star"),
 }
+OLIVE = "#A39B00"  # yellow is lost on white where a symbol is open
+CLASS_STYLE = {
+    "alkali metal": (BLUE, "circle"),
+    "alkaline-earth metal": (SKY, "square"),
+    "transition metal": (VERMILLION, "diamond"),
+    "f-block metal": (PURPLE, "triangle-up"),
+    "post-transition metal": (ORANGE, "cross"),
+    "metalloid": (GREY, "x"),
+    "nonmetal": (GREEN, "star"),
+    "halogen": (OLIVE, "triangle-down"),
+}
 MSD_CURVES_SHOWN = 8  # the others wait in the legend
 
 
@@ -188,6 +199,140 @@ def parity(sources: ReportSources) -> Figure | None:
         "line, prediction and label agree.",
         plot=plot,
     )
+
+
+def learned_elements(sources: ReportSources) -> Figure | None:
+    """Element vectors that a network learned from voltages alone, on two principal components."""
+    rows, summary = sources.learned_elements, sources.interpretation
+    if rows is None or summary is None:
+        return None
+    first, second = (f"{100 * share:.0f} % of the variance" for share in summary["explained_variance"])
+    plot = _canvas(f"Component 1 ({first})", f"Component 2 ({second})")
+    for name, (colour, symbol) in CLASS_STYLE.items():
+        of_class = rows[rows["element_class"] == name]
+        if of_class.empty:
+            continue
+        plot.add_scatter(
+            x=of_class["component_1"].round(3).tolist(),
+            y=of_class["component_2"].round(3).tolist(),
+            mode="markers+text",
+            name=name,
+            text=of_class["element"].tolist(),
+            textposition="top center",
+            textfont={"size": 10},
+            marker={"color": colour, "symbol": symbol, "size": 9},
+            customdata=of_class["n_electrodes"].tolist(),
+            hovertemplate="%{text}, " + name + ", in %{customdata} electrodes<extra></extra>",
+        )
+    return Figure(
+        name="elements",
+        title="Elements, as voltages teach them",
+        alternative=f"Map of {len(rows)} elements by two principal components of their learned vectors, "
+        "coloured by element class.",
+        caption="The network got random bits for each element, no property. Near each other are elements "
+        "that it treats alike. Two components show only part of what it knows; the counts above use all.",
+        plot=plot,
+    )
+
+
+def local_environments(sources: ReportSources) -> Figure | None:
+    """Atoms after the convolutions of the same network, by t-SNE; working ions stand out."""
+    rows = sources.local_environments
+    if rows is None:
+        return None
+    plot = _canvas("", "")
+    named = set()
+    for is_ion, size, symbol, opacity in ((False, 5, "circle-open", 0.6), (True, 7, "diamond", 0.8)):
+        for name, (colour, _) in CLASS_STYLE.items():
+            shown = rows[(rows["element_class"] == name) & (rows["is_working_ion"] == is_ion)]
+            if shown.empty:
+                continue
+            plot.add_scatter(
+                x=shown["tsne_1"].round(2).tolist(),
+                y=shown["tsne_2"].round(2).tolist(),
+                mode="markers",
+                name=name,
+                legendgroup=name,
+                showlegend=name not in named,
+                marker={"color": colour, "symbol": symbol, "size": size, "opacity": opacity},
+                text=[
+                    html.escape(f"{element} with {framework}")
+                    for element, framework in zip(shown["element"], shown["framework"], strict=True)
+                ],
+                hovertemplate="%{text}<extra></extra>",
+            )
+            named.add(name)
+    plot.update_xaxes(showticklabels=False)
+    plot.update_yaxes(showticklabels=False)
+    return Figure(
+        name="environments",
+        title="Local environments, as voltages teach them",
+        alternative=f"Map of {len(rows)} atoms by t-SNE of their vectors after the convolutions, coloured by "
+        f"element class; {int(rows['is_working_ion'].sum())} of them are working ions.",
+        caption="Filled diamonds are working ions, open circles other atoms, a limited number of each "
+        "element. t-SNE keeps neighbours together; the axes and the distances between groups mean nothing.",
+        plot=plot,
+    )
+
+
+def neighbor_contributions(sources: ReportSources) -> Figure | None:
+    """What the working ion's neighbours add to the voltage of the first candidate."""
+    explained = explained_candidates(sources)
+    if not explained:
+        return None
+    formula, material_id, document = explained[0]
+    rows = pd.DataFrame(document["neighbors"])
+    ion = html.escape(document["working_ion"])
+    plot = _canvas(f"Distance from {ion} (Å)", "Contribution to the voltage (V)")
+    for colour, (element, of_element) in zip(
+        cycle(SERIES), rows.groupby("neighbor", sort=True), strict=False
+    ):
+        plot.add_bar(
+            x=of_element["distance_A"].round(2).tolist(),
+            y=of_element["contribution_V"].round(4).tolist(),
+            width=0.03,
+            error_y={
+                "type": "data",
+                "array": of_element["contribution_spread_V"].round(4).tolist(),
+                "thickness": 1,
+                "width": 3,
+                "color": GREY,
+            },
+            name=html.escape(str(element)),
+            marker={"color": colour},
+            text=[html.escape(str(element))] * len(of_element),
+            textposition="none",
+            customdata=of_element["count"].round(2).tolist(),
+            hovertemplate="%{text} at %{x:.2f} Å, %{customdata} per ion: %{y:+.2f} V<extra></extra>",
+        )
+    plot.update_layout(barmode="relative", showlegend=True)
+    distances_A = rows["distance_A"]
+    plot.update_xaxes(range=[float(distances_A.min()) - 0.1, float(distances_A.max()) + 0.1])
+    plot.update_yaxes(zeroline=True, zerolinecolor=GREY)
+    return Figure(
+        name="contributions",
+        title=f"What drives the voltage of {formula}",
+        alternative=f"Bars over the distance of {len(rows)} kinds of neighbours of {ion} in {formula} "
+        f"({material_id}): what each adds to the predicted voltage.",
+        caption=f"From {voltage(document['baseline_V'])} V, the network's voltage of {ion} in average "
+        f"surroundings, the bars add up to its {voltage(document['voltage_V'])} V (integrated gradients); "
+        "lines are the spread between the networks. This is what the network uses, not what causes the "
+        "voltage.",
+        plot=plot,
+    )
+
+
+def explained_candidates(sources: ReportSources) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """Formula, material_id and contributions, best candidate first; controls last."""
+    table = sources.ranked if sources.ranked is not None else sources.shortlist
+    if table is None:
+        return []
+    ordered = table.sort_values("role", kind="stable")
+    return [
+        (formula, material_id, sources.contributions[material_id])
+        for formula, material_id in zip(ordered["formula"], ordered["material_id"], strict=True)
+        if material_id in sources.contributions
+    ]
 
 
 def msd(sources: ReportSources) -> Figure | None:

@@ -34,6 +34,7 @@ PACKAGES = (
 PROTOCOLS = {
     "framework": "By framework: no host of the training set is scored",
     "paper": "The paper's random split: the same host may be on both sides",
+    "chemical_system": "By chemical system: no host with the same elements is in the training set",
 }
 FIRST_STEP = "Candidates read from the sources"
 
@@ -46,6 +47,9 @@ def build_report(sources: ReportSources) -> str:
             figures.bubble(sources),
             figures.voltage_distribution(sources),
             figures.parity(sources),
+            figures.learned_elements(sources),
+            figures.local_environments(sources),
+            figures.neighbor_contributions(sources),
             figures.msd(sources),
         )
         if figure is not None
@@ -63,6 +67,9 @@ def build_report(sources: ReportSources) -> str:
         figures={figure.name: figure for figure in drawn},
         metrics=_metrics(sources),
         coverage=(sources.metrics or {}).get("interval"),
+        coverage_rows=_coverage_rows(sources),
+        learned=wording.learned(sources),
+        contributions=_contribution_rows(sources),
         transport=_transport_rows(sources),
         validation=_validation_rows(sources),
         rejects=(sources.catalogue or {}).get("rejects") or {},
@@ -202,11 +209,13 @@ def _highest_temperature(sources: ReportSources) -> float | None:
 def _metrics(sources: ReportSources) -> list[dict[str, Any]]:
     """A block of table rows for each protocol: all ions, then each."""
     blocks = []
-    for protocol, scores in (sources.metrics or {}).get("protocols", {}).items():
+    protocols = (sources.metrics or {}).get("protocols", {})
+    for protocol in sorted(protocols, key=lambda name: [*PROTOCOLS, name].index(name)):
+        scores = protocols[protocol]
         rows = [("all", scores["all"]), *scores["by_ion"].items()]
         if scores["full_extraction"]["count"] not in (0, scores["all"]["count"]):
             rows.append(("full extraction", scores["full_extraction"]))
-        rows.append(("baseline: ion's mean", scores["ion_mean_baseline"]))
+        rows.append(("mean of the ion", scores["ion_mean_baseline"]))
         blocks.append(
             {"title": PROTOCOLS.get(protocol, protocol), "rows": [_metrics_row(*row) for row in rows]}
         )
@@ -224,6 +233,58 @@ def _metrics_row(name: str, scores: Mapping[str, Any]) -> dict[str, Any]:
         "rmse": wording.voltage(scores["rmse_V"]),
         "r2": wording.voltage(scores["r2"]),
     }
+
+
+def _coverage_rows(sources: ReportSources) -> list[dict[str, Any]]:
+    """How often intervals held the label: all, by ion, and above the threshold."""
+    measured = (sources.metrics or {}).get("interval")
+    if not measured:
+        return []
+    high = measured["predicted_high"]
+    shares = [
+        ("all", measured["all"]),
+        *measured["by_ion"].items(),
+        (f"predicted above {wording.number(high['threshold_V'])} V", high),
+    ]
+    return [
+        {
+            "name": name,
+            "count": share["count"],
+            "coverage": wording.percent(share["coverage"]),
+            "width": wording.voltage(share["mean_width_V"]),
+        }
+        for name, share in shares
+    ]
+
+
+def _contribution_rows(sources: ReportSources) -> list[dict[str, Any]]:
+    """What each element around the working ion adds, candidate by candidate."""
+    rows = []
+    for formula, material_id, document in figures.explained_candidates(sources):
+        by_element = pd.DataFrame(document["neighbors"]).groupby("neighbor")
+        elements = [
+            {
+                "neighbor": element,
+                "count": float(of_element["count"].sum()),
+                "distances": wording.interval(
+                    of_element["distance_A"].min(), of_element["distance_A"].max(), wording.voltage
+                ),
+                "contribution_V": float(of_element["contribution_V"].sum()),
+            }
+            for element, of_element in by_element
+        ]
+        elements.sort(key=lambda row: -abs(row["contribution_V"]))
+        rows.append(
+            {
+                "formula": formula,
+                "material_id": material_id,
+                "baseline_V": document["baseline_V"],
+                "voltage_V": document["voltage_V"],
+                "descriptors_V": document["descriptors_V"],
+                "elements": elements,
+            }
+        )
+    return rows
 
 
 def _transport_rows(sources: ReportSources) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ import yaml
 from ionsieve import tables
 from ionsieve.artifacts import read_json
 from ionsieve.ranking import rank
+from ionsieve.voltage.interpretation_tables import LEARNED_ELEMENTS, LOCAL_ENVIRONMENTS
 
 SHARED_POTENTIAL = "shared"
 
@@ -24,10 +25,14 @@ class ReportFiles:
     rejects: Path | None = None
     out_of_fold: Path | None = None
     metrics: Path | None = None
+    interpretation: Path | None = None
+    learned_elements: Path | None = None
+    local_environments: Path | None = None
     funnel: Path | None = None
     screened: Path | None = None
     shortlist: Path | None = None
     ranked: Path | None = None
+    contributions: Sequence[Path] = ()
     transport: Sequence[Path] = ()
     msd: Sequence[Path] = ()
     potentials: Sequence[Path] = ()
@@ -56,6 +61,9 @@ class ReportSources:
     ----------
     config : the resolved configuration.
     catalogue, metrics, funnel : documents of the stages.
+    interpretation : counts of what a network without chemistry learned.
+    learned_elements, local_environments : its maps (:mod:`ionsieve.voltage.interpretation_tables`).
+    contributions : by material_id, the neighbours that drive its voltage.
     rejects, out_of_fold, screened, shortlist, ranked : tables (see :mod:`ionsieve.tables`).
     transport, potentials, validation : result documents by material_id; a potential that all share
         has the key ``shared``.
@@ -67,6 +75,10 @@ class ReportSources:
     catalogue: Mapping[str, Any] | None = None
     metrics: Mapping[str, Any] | None = None
     funnel: Mapping[str, Any] | None = None
+    interpretation: Mapping[str, Any] | None = None
+    learned_elements: pd.DataFrame | None = None
+    local_environments: pd.DataFrame | None = None
+    contributions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     rejects: pd.DataFrame | None = None
     out_of_fold: pd.DataFrame | None = None
     screened: pd.DataFrame | None = None
@@ -86,6 +98,14 @@ def load(files: ReportFiles, missing: Sequence[str] | None = None) -> ReportSour
         catalogue=read_json(files.catalogue) if files.catalogue else None,
         metrics=read_json(files.metrics) if files.metrics else None,
         funnel=read_json(files.funnel) if files.funnel else None,
+        interpretation=read_json(files.interpretation) if files.interpretation else None,
+        learned_elements=tables.read_table(files.learned_elements, LEARNED_ELEMENTS)
+        if files.learned_elements
+        else None,
+        local_environments=tables.read_table(files.local_environments, LOCAL_ENVIRONMENTS)
+        if files.local_environments
+        else None,
+        contributions=documents_by_material(files.contributions),
         rejects=pd.read_csv(files.rejects, dtype=str, keep_default_na=False) if files.rejects else None,
         out_of_fold=tables.read_table(files.out_of_fold, tables.OUT_OF_FOLD) if files.out_of_fold else None,
         screened=tables.read_table(files.screened, tables.SCREENED) if files.screened else None,
@@ -169,6 +189,7 @@ def _expected_files(
     validated: bool,
 ) -> dict[str, Path | list[Path]]:
     transport, validation = results / "transport", results / "validation"
+    interpretation = results / "voltage" / "interpretation"
     potentials = [SHARED_POTENTIAL] if shared_potential else material_ids
     return {
         "config": results / "config.yaml",
@@ -176,6 +197,13 @@ def _expected_files(
         "rejects": results / "data" / "rejects.csv",
         "metrics": results / "voltage" / "metrics.json",
         "out_of_fold": results / "voltage" / "out_of_fold.parquet",
+        "interpretation": interpretation / "summary.json",
+        "learned_elements": interpretation / "elements.parquet",
+        "local_environments": interpretation / "environments.parquet",
+        "contributions": [
+            results / "voltage" / "contributions" / material_id / "contributions.json"
+            for material_id in material_ids
+        ],
         "funnel": results / "screen" / "funnel.json",
         "screened": results / "screen" / "screened.parquet",
         "shortlist": results / "screen" / "shortlist.parquet",

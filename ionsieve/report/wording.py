@@ -175,6 +175,44 @@ def framework_scores(sources: ReportSources) -> Mapping[str, Any]:
     return protocols.get("framework", {}).get("all", {})
 
 
+def learned(sources: ReportSources) -> list[str]:
+    """What a network without chemistry learned, counted; empty where that was not asked for."""
+    summary = sources.interpretation
+    if summary is None:
+        return []
+    ions = summary["working_ions_near_each_other"]
+    together = ions["share"] > max(ions["chance_share"], ions["untrained_share"])
+    return [
+        f"Another network was trained on {plural(summary['electrodes'], 'electrode')} with random bits for "
+        "each element, so that what it knows of chemistry it has learned from voltages.",
+        _own_class("elements", "as their nearest element", summary["elements_of_own_class"]),
+        _own_class(
+            "atoms in their surroundings",
+            "as their nearest atom of another element and host",
+            summary["environments_of_own_class"],
+        ),
+        f"Of {ions['count']} working ions, {percent(ions['share'])} % have a working ion as their nearest "
+        f"atom of another element and host; {percent(ions['chance_share'])} % would by chance, "
+        f"{percent(ions['untrained_share'])} % do in the untrained network. They "
+        f"{'keep together' if together else 'do not keep together'}.",
+    ]
+
+
+def _own_class(what: str, nearest: str, counted: Mapping[str, Any]) -> str:
+    if counted["share"] <= counted["shuffled_high_share"]:
+        verdict = "No more than chance allows"
+    elif counted["share"] <= counted["untrained_share"]:
+        verdict = "No more than without training"
+    else:
+        verdict = "Classes are learned"
+    return (
+        f"Of {counted['count']} {what}, {percent(counted['share'])} % have one of their own class {nearest}; "
+        f"{percent(counted['shuffled_share'])} % do when classes are shuffled (up to "
+        f"{percent(counted['shuffled_high_share'])} % in 97.5 % of shuffles), "
+        f"{percent(counted['untrained_share'])} % in the untrained network. {verdict}."
+    )
+
+
 def label_kinds(sources: ReportSources) -> str:
     """What the training voltages are: ``CHGNet``, or several joined."""
     if sources.catalogue is None:

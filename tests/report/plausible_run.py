@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import yaml
 
 from ionsieve import tables
@@ -11,6 +12,7 @@ from ionsieve.artifacts import write_json, write_text
 from ionsieve.config import Config
 from ionsieve.ranking import rank, write_csv
 from ionsieve.report.sources import documents_by_material, force_errors
+from ionsieve.voltage.interpretation_tables import LEARNED_ELEMENTS, LOCAL_ENVIRONMENTS
 
 TEMPERATURE_K = 1200.0
 ION_COUNTS = {"Li": 120, "Na": 60, "Mg": 60, "Ca": 30, "Zn": 30, "Al": 12, "K": 12, "Y": 6}
@@ -29,6 +31,7 @@ def write_run(results: Path, finalists: tuple = FINALISTS, considered: int = 163
     """Write everything that a finished run leaves under ``results`` but the report."""
     _write_data(results, considered)
     _write_voltage(results)
+    _write_interpretation(results)
     _write_screen(results, finalists, considered)
     for material_id, formula, *_, molecular_dynamics, _ in finalists:
         _write_candidate(results, material_id, formula, *molecular_dynamics)
@@ -83,10 +86,12 @@ def _write_voltage(results: Path) -> None:
                         "fold": index % 5,
                         "voltage_V": float(voltage),
                         "predicted_voltage_V": float(voltage + random.normal(0, spread)),
+                        "disagreement_V": 0.1,
                         "x_charged": 0.0,
                     }
                 )
-    tables.write_table(rows, tables.OUT_OF_FOLD, results / "voltage" / "out_of_fold.parquet")
+    out_of_fold = pd.DataFrame(rows, columns=tables.OUT_OF_FOLD.names)
+    tables.write_table(out_of_fold, tables.OUT_OF_FOLD, results / "voltage" / "out_of_fold.parquet")
     write_json(results / "voltage" / "metrics.json", _metrics())
 
 
@@ -113,14 +118,83 @@ def _metrics() -> dict[str, Any]:
 
     share = {"count": 330, "coverage": 0.89, "mean_width_V": 1.4}
     return {
-        "protocols": {"framework": protocol(0.336), "paper": protocol(0.261)},
+        "protocols": {
+            "chemical_system": protocol(0.372),
+            "framework": protocol(0.336),
+            "paper": protocol(0.261),
+        },
         "interval": {
             "nominal_coverage": 0.9,
             "all": share,
-            "by_ion": {},
+            "by_ion": {ion: {**share, "count": count} for ion, count in sorted(ION_COUNTS.items())},
             "predicted_high": {"threshold_V": 3.0, "precision": 0.84, **share, "count": 141},
         },
     }
+
+
+def _write_interpretation(results: Path) -> None:
+    random = np.random.default_rng(2)
+    classes = {
+        "Li": "alkali metal",
+        "Na": "alkali metal",
+        "Mg": "alkaline-earth metal",
+        "Mn": "transition metal",
+        "Fe": "transition metal",
+        "La": "f-block metal",
+        "Al": "post-transition metal",
+        "Si": "metalloid",
+        "O": "nonmetal",
+        "F": "halogen",
+    }
+    elements = [
+        {
+            "element": element,
+            "element_class": element_class,
+            "n_electrodes": 30,
+            "component_1": random.normal(),
+            "component_2": random.normal(),
+        }
+        for element, element_class in classes.items()
+    ]
+    environments = [
+        {
+            "electrode_id": f"{element}-{index}",
+            "framework": "MnO2",
+            "element": element,
+            "element_class": element_class,
+            "is_working_ion": element in ION_COUNTS,
+            "tsne_1": random.normal(),
+            "tsne_2": random.normal(),
+        }
+        for element, element_class in classes.items()
+        for index in range(20)
+    ]
+    folder = results / "voltage" / "interpretation"
+    tables.write_table(elements, LEARNED_ELEMENTS, folder / "elements.parquet")
+    tables.write_table(environments, LOCAL_ENVIRONMENTS, folder / "environments.parquet")
+    own_class = {
+        "shuffled_share": 0.2,
+        "shuffled_high_share": 0.31,
+        "p_value": 0.004,
+        "untrained_share": 0.23,
+    }
+    write_json(
+        folder / "summary.json",
+        {
+            "electrodes": sum(ION_COUNTS.values()),
+            "frameworks": 35,
+            "label_kinds": ["CHGNet"],
+            "explained_variance": [0.23, 0.1],
+            "elements_of_own_class": {**own_class, "count": 71, "share": 0.38},
+            "environments_of_own_class": {**own_class, "count": 200, "share": 0.27},
+            "working_ions_near_each_other": {
+                "count": 80,
+                "share": 0.69,
+                "untrained_share": 0.32,
+                "chance_share": 0.47,
+            },
+        },
+    )
 
 
 def screened_row(
@@ -243,6 +317,30 @@ def _write_candidate(
             "status": "ok",
             "reason": None,
             "metrics": {"force_mae_eV_per_A": 0.113, "energy_mae_meV_per_atom": 8.1},
+        },
+    )
+    write_json(
+        results / "voltage" / "contributions" / material_id / "contributions.json",
+        {
+            "working_ion": "Mg",
+            "members": 5,
+            "baseline_V": 2.22,
+            "descriptors_V": 0.31,
+            "voltage_V": 3.05,
+            "neighbors": [
+                {
+                    "neighbor": element,
+                    "distance_A": distance_A,
+                    "count": 6.0,
+                    "contribution_V": contribution_V,
+                    "contribution_spread_V": 0.05,
+                }
+                for element, distance_A, contribution_V in [
+                    ("O", 2.05, 0.7),
+                    ("O", 2.21, 0.2),
+                    ("Cr", 2.96, -0.38),
+                ]
+            ],
         },
     )
     write_json(

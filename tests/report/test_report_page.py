@@ -27,6 +27,10 @@ def files_of(results: Path) -> ReportFiles:
         rejects=results / "data/rejects.csv",
         out_of_fold=results / "voltage/out_of_fold.parquet",
         metrics=results / "voltage/metrics.json",
+        interpretation=results / "voltage/interpretation/summary.json",
+        learned_elements=results / "voltage/interpretation/elements.parquet",
+        local_environments=results / "voltage/interpretation/environments.parquet",
+        contributions=sorted(results.glob("voltage/contributions/*/contributions.json")),
         funnel=results / "screen/funnel.json",
         screened=results / "screen/screened.parquet",
         shortlist=results / "screen/shortlist.parquet",
@@ -105,7 +109,7 @@ def test_headline_tells_the_run_in_numbers(finished_run):
 def test_metrics_stand_by_protocol_and_ion_with_counts(finished_page):
     assert "By framework: no host of the training set is scored" in finished_page
     assert "The paper&#39;s random split" in finished_page
-    assert finished_page.count('<th scope="row">Zn</th>') == 2
+    assert finished_page.count('<th scope="row">Zn</th>') == 4  # three protocols and coverage
     assert "0.30 to 0.37" in finished_page
 
 
@@ -133,6 +137,71 @@ def test_msd_has_a_curve_of_ions_and_of_host_for_each_material(finished_page):
     assert min(min(trace["x"]) for trace in curves) > 0
 
 
+def test_every_protocol_of_the_metrics_has_its_errors_by_ion_the_strict_one_first(finished_page):
+    titles = re.findall(r"<h3>(By framework|The paper|By chemical system)", finished_page)
+    assert titles == ["By framework", "The paper", "By chemical system"]
+    assert finished_page.count('<tr><th scope="row">Mg</th><td class="n">60</td>') == 4  # and coverage
+
+
+def test_coverage_is_told_in_all_by_ion_and_above_the_threshold(finished_page):
+    rows = re.findall(
+        r'<th scope="row">([^<]+)</th><td class="n">(\d+)</td><td class="n">89</td><td class="n">1.40</td>',
+        finished_page,
+    )
+    assert rows[0] == ("all", "330") and rows[-1] == ("predicted above 3.00 V", "141")
+    assert ("Y", "6") in rows
+
+
+def test_map_of_elements_labels_each_and_states_the_variance(finished_page):
+    drawn = figure(finished_page, "elements")
+    assert sorted(symbol for trace in drawn["data"] for symbol in trace["text"]) == sorted(
+        ["Li", "Na", "Mg", "Mn", "Fe", "La", "Al", "Si", "O", "F"]
+    )
+    assert drawn["layout"]["xaxis"]["title"]["text"] == "Component 1 (23 % of the variance)"
+
+
+def test_working_ions_have_a_shape_of_their_own_and_each_class_one_legend_entry(finished_page):
+    traces = figure(finished_page, "environments")["data"]
+    shape = {text.split()[0]: trace["marker"]["symbol"] for trace in traces for text in trace["text"]}
+    assert shape["Li"] == shape["Mg"] == "diamond" and shape["O"] == shape["Mn"] == "circle-open"
+    shown = [trace["name"] for trace in traces if trace["showlegend"]]
+    assert len(shown) == len(set(shown)) == 8
+
+
+def test_what_was_learned_is_counted_against_chance(finished_page):
+    assert "Of 71 elements, 38 % have one of their own class as their nearest element" in finished_page
+    assert "23 % in the untrained network. Classes are learned." in finished_page
+    assert "23 % in the untrained network. No more than chance allows." in finished_page
+    assert "Of 80 working ions, 69 % have a working ion" in finished_page
+
+
+def test_neighbours_of_the_best_candidate_are_drawn_and_all_are_listed(finished_page):
+    drawn = figure(finished_page, "contributions")
+    assert {trace["name"]: sum(trace["y"]) for trace in drawn["data"]} == pytest.approx(
+        {"O": 0.9, "Cr": -0.38}
+    )
+    assert "What drives the voltage of MgMn2O4" in finished_page
+    listed = finished_page[finished_page.index("By element of the neighbours") :]
+    assert listed.count("Mg in average surroundings") == len(FINALISTS)
+    assert (
+        '<td>O</td><td class="n">12.0</td><td class="n">2.05 to 2.21</td><td class="n">+0.90</td>' in listed
+    )
+
+
+def test_a_run_without_interpretation_leaves_it_out(finished_run):
+    shutil.rmtree(finished_run / "voltage/interpretation")
+    shutil.rmtree(finished_run / "voltage/contributions")
+    page = own(build_report(partial(finished_run)))
+    assert "What the network has learned" not in page and "figure-elements" not in page
+    assert "figure-parity" in page and "interpretation of" not in page
+
+
+def test_contributions_without_maps_are_shown_alone(finished_run):
+    shutil.rmtree(finished_run / "voltage/interpretation")
+    page = own(build_report(partial(finished_run)))
+    assert "figure-contributions" in page and "figure-environments" not in page
+
+
 def test_sources_stand_with_version_licence_and_what_to_cite(finished_page):
     assert "2026.11.20" in finished_page and "Jain et al. (2013)" in finished_page
     assert "commercial use" not in finished_page
@@ -149,7 +218,7 @@ def test_data_for_non_commercial_use_are_announced(tmp_path):
 
 
 def test_figures_have_a_text_for_who_cannot_see_them(finished_page):
-    assert len(re.findall(r'role="img" aria-label="[^"]{30,}"', finished_page)) == 4
+    assert len(re.findall(r'role="img" aria-label="[^"]{30,}"', finished_page)) == 7
 
 
 def test_same_run_gives_the_same_bytes(finished_run, tmp_path):
