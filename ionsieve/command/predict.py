@@ -5,12 +5,16 @@ import sys
 import warnings
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from ionsieve.data.formats import is_crystal_file, is_json_lines
 from ionsieve.errors import IonSieveError
 from ionsieve.ions import WORKING_IONS
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 NOTHING_PREDICTED = 1
 BAD_CALL = 2
@@ -103,10 +107,15 @@ def _run(paths: list[Path], ion: str, model: Path | None, out: Path | None) -> N
     rows = VoltageRows(paths, used.ensemble, ion, _tell)
     # Aside first, so that a table which is there stays until the new one is complete.
     with nullcontext() if out is None else atomic_path(out) as aside:
-        with nullcontext(sys.stdout) if aside is None else aside.open("w", encoding="utf-8") as target:
+        with (
+            nullcontext(sys.stdout) if aside is None else aside.open("w", encoding="utf-8") as target,
+            _progress() as progress,
+        ):
+            task = progress.add_task("", total=None)
             for text in rows.as_csv():
                 target.write(text)
                 target.flush()
+                progress.update(task, completed=rows.predicted)
         _tell(rows.summary())
         if not rows.predicted:
             _stop("nothing could be predicted", NOTHING_PREDICTED)
@@ -117,8 +126,24 @@ def _check_target(out: Path, paths: list[Path]) -> None:
         raise IonSieveError(
             f"--out {out} is no regular file; name a file, or leave it away for standard output"
         )
-    if any(out.exists() and path.exists() and out.samefile(path) for path in paths):
-        raise IonSieveError(f"--out {out} is one of the structure files; name another")
+    is_input = out.exists() and any(path.exists() and out.samefile(path) for path in paths)
+    if is_input or is_crystal_file(out) or (out.exists() and is_json_lines(out)):
+        raise IonSieveError(f"--out {out} would replace a structure file; name another")
+
+
+def _progress() -> "Progress":
+    """The number of rows so far, on a terminal that does not show the rows themselves."""
+    from rich.console import Console
+    from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+    return Progress(
+        TextColumn("{task.completed:,.0f} predicted"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=False,
+        disable=not sys.stderr.isatty() or sys.stdout.isatty(),
+    )
 
 
 def _tell(message: str) -> None:

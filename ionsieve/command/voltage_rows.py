@@ -145,9 +145,10 @@ class VoltageRows:
 
     def _check(self, crystal: Crystal) -> dict[str, Any] | Reject:
         row = {
-            "material_id": crystal.material_id,
+            # Names of files, and JSON, may hold halves of characters, which no table can.
+            "material_id": crystal.material_id.encode(errors="backslashreplace").decode(),
             "source": SOURCE,
-            "licence": crystal.licence or "unknown",
+            "licence": "unknown",
             "energy_above_hull_eV_per_atom": None,
             "hull_reference": None,
             **crystal.columns,

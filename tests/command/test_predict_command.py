@@ -100,6 +100,11 @@ def test_equal_ids_are_kept_apart_and_told(predict, spinel_mgmn2o4, compact):
     assert "a occurs again, in x.jsonl: a_3 in the table" in result.stderr
 
 
+def test_an_id_that_is_no_text_is_shown_in_escapes(predict, spinel_mgmn2o4, compact):
+    Path("x.jsonl").write_text(compact("a\ud800", spinel_mgmn2o4))
+    assert rows_of(predict("x.jsonl"))["material_id"].tolist() == ["a\\ud800"]
+
+
 def test_each_bad_crystal_is_told_with_its_reason_and_counted(predict, spinel_mgmn2o4, compact):
     rocksalt = Structure(Lattice.cubic(2.98), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
     coordinates = rocksalt.frac_coords.ravel().tolist()
@@ -308,10 +313,16 @@ def test_a_table_that_is_there_stays_when_nothing_is_predicted(predict):
 
 @pytest.mark.parametrize(
     ("target", "message"),
-    [("folder", "is no regular file"), ("a.cif", "is one of the structure files"), ("a.cif/x.csv", "a.cif")],
+    [
+        ("folder", "is no regular file"),
+        ("a.cif", "would replace a structure file"),
+        ("b.cif", "would replace a structure file"),
+        ("a.cif/x.csv", "a.cif"),
+    ],
 )
 def test_a_target_that_cannot_be_written_is_refused_in_one_line(predict, spinel_mgmn2o4, target, message):
-    spinel_mgmn2o4.to(filename="a.cif")
+    for name in ("a.cif", "b.cif"):
+        spinel_mgmn2o4.to(filename=name)
     Path("folder").mkdir()
     before = Path("a.cif").read_text()
     result = predict("a.cif", "--out", target)
