@@ -5,7 +5,7 @@ stage and what follows rerun, the stages before it do not.
 """
 
 DATA = 2
-VOLTAGE = 1
+VOLTAGE = 2
 SCREEN = 1
 POTENTIAL = 1
 TRANSPORT = 1

@@ -8,7 +8,7 @@ Unknown keys are refused, so that a typing error costs a second and not a night.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from ase.data import chemical_symbols
@@ -201,9 +201,35 @@ class DataConfig(_Section):
         return self
 
 
-class VoltageConfig(_Section):
-    """The ion-pooled CGCNN and its ensemble."""
+VoltageModelName = Literal[
+    "ion_mean", "composition_gbm", "cgcnn_all_atoms", "cgcnn", "ionsieve", "ionsieve_chgnet"
+]
 
+
+class BenchmarkConfig(_Section):
+    """What `snakemake voltage_benchmark` compares. A model sees each protocol's folds once."""
+
+    models: list[VoltageModelName] = Field(
+        default=list(get_args(VoltageModelName)),
+        min_length=1,
+        description="Models to compare; those with chgnet use an energy model's knowledge and an hour more.",
+    )
+    protocols: list[Literal["paper", "framework", "chemical_system"]] = Field(
+        default=["paper", "framework", "chemical_system"],
+        min_length=1,
+        description="How electrodes are split: at random, by host composition, by the host's elements.",
+    )
+    paper_seeds: int = Field(default=10, ge=1, le=100, description="Random splits of the paper's protocol.")
+
+
+class VoltageConfig(_Section):
+    """The voltage model and its ensemble."""
+
+    model: Literal["ionsieve", "cgcnn"] = Field(
+        default="ionsieve",
+        description="`ionsieve`: ions pooled in the context of their host, with boosted trees;"
+        " `cgcnn`: the paper's network.",
+    )
     folds: int = Field(default=5, ge=3, le=20, description="Framework folds; one ensemble member each.")
     epochs: int = Field(default=120, ge=1, description="Passes over the training electrodes.")
     batch_size: int = Field(default=32, ge=1, description="Electrodes per optimiser step.")
@@ -218,6 +244,12 @@ class VoltageConfig(_Section):
     max_neighbors: int = Field(default=12, ge=1, description="Nearest neighbours kept per atom (paper: 12).")
     coverage: Fraction = Field(
         default=0.9, description="Share of true voltages that the interval shall hold."
+    )
+    interpretation: bool = Field(
+        default=True, description="Train one more network, on random atom inputs, to show what it learns."
+    )
+    benchmark: BenchmarkConfig = Field(
+        default_factory=BenchmarkConfig, description="What `snakemake voltage_benchmark` compares."
     )
 
 

@@ -81,8 +81,8 @@ CANDIDATES = pa.schema(
 # A record set aside, with the reason.
 REJECTS = pa.schema([_text("material_id"), _text("source"), _text("stage"), _text("reason")])
 
-# The voltage that a model which never saw an electrode's framework gives it.
-OUT_OF_FOLD = pa.schema(
+# Held-out electrodes with the voltage that a model which never saw them predicts.
+HELD_OUT = pa.schema(
     [
         _text("electrode_id"),
         _text("material_id"),
@@ -96,6 +96,45 @@ OUT_OF_FOLD = pa.schema(
     ]
 )
 
+# The same of the model that a screening uses. Intervals, and what they are made of, are of the protocol
+# ``framework`` alone.
+OUT_OF_FOLD = pa.schema(
+    [
+        *HELD_OUT,
+        _number("disagreement_V"),  # between the member's network and its trees
+        _number("distance", nullable=True),  # to the member's training electrodes
+        _number("expected_error_V", nullable=True),  # by what the other folds' errors tell
+        _number("voltage_low_V", nullable=True),  # interval calibrated on the other folds
+        _number("voltage_high_V", nullable=True),
+    ]
+)
+
+# What a universal potential knows of an electrode's discharged crystal; see voltage/energy_model.py.
+ENERGY_FEATURES = pa.schema(
+    [
+        _text("electrode_id"),
+        _text("material_id"),
+        _text("working_ion"),
+        _number("unrelaxed_voltage_V"),  # full extraction, host as it stands
+        _number("relaxed_voltage_V"),  # full extraction, host after a few steps of relaxation
+        _number("energy_discharged_eV_per_atom"),
+        _number("energy_host_eV_per_atom"),
+        _number("largest_force_eV_per_A"),  # left in the host
+        _number("volume_ratio"),  # host after and before
+        _number("ion_site_energy_eV"),
+        # One value per site but the working ions', in the order of the discharged crystal.
+        _numbers("host_numbers"),
+        _numbers("moments_discharged_muB"),
+        _numbers("moments_host_muB"),
+        _numbers("site_energies_discharged_eV"),
+        _numbers("site_energies_host_eV"),
+        # The potential's own vectors, of its length: mean of the ions, of the crystal, of the host.
+        _numbers("latent_ions"),
+        _numbers("latent_discharged"),
+        _numbers("latent_host"),
+    ]
+)
+
 # One row per candidate of a shard.
 PREDICTIONS = pa.schema(
     [
@@ -105,6 +144,8 @@ PREDICTIONS = pa.schema(
         _number("voltage_high_V"),
         _number("voltage_spread_V"),  # standard deviation over the ensemble
         _number("voltage_sigma_V"),  # of the predictive distribution, read as Gaussian
+        _number("distance"),  # to the nearest training electrode, in normalised descriptors
+        _flag("in_domain"),  # near enough, and of elements and an ion that the model was trained on
         _flag("known"),  # a training electrode
         _number("label_voltage_V", nullable=True),  # its label
         _text("label_kind", nullable=True),

@@ -54,6 +54,7 @@ rule voltage_fold:
         mem_mb=2000,
         runtime=120,
     params:
+        model=config_model.voltage.model,
         folds=config_model.voltage.folds,
         epochs=config_model.voltage.epochs,
         batch_size=config_model.voltage.batch_size,

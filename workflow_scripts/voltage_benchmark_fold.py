@@ -7,7 +7,7 @@ predictions and what the audit for leaks found.
 import torch
 
 from ionsieve.artifacts import write_json
-from ionsieve.tables import OUT_OF_FOLD, write_table
+from ionsieve.tables import HELD_OUT, write_table
 from ionsieve.voltage.benchmark import run_fold
 from ionsieve.voltage.electrodes import Electrodes
 from ionsieve.voltage.members import Architecture
@@ -37,7 +37,7 @@ def main(snakemake) -> None:
         Settings(architecture, schedule, next(iter(snakemake.input.energy_features), None)),
         params.seed,
     )
-    write_table(held_out, OUT_OF_FOLD, snakemake.output.predictions)
+    write_table(held_out, HELD_OUT, snakemake.output.predictions)
     write_json(snakemake.output.audit, audited)
 
 

@@ -28,6 +28,7 @@ def main(snakemake) -> None:
     schedule = Schedule(params.epochs, params.batch_size, params.learning_rate, params.weight_decay)
     member, held_out = run_fold(
         electrodes,
+        params.model,
         snakemake.wildcards.protocol,
         int(snakemake.wildcards.fold),
         params.folds,

@@ -18,7 +18,8 @@ def main(snakemake) -> None:
     params, output = snakemake.params, snakemake.output
     electrodes = Electrodes.load(snakemake.input.graphs)
     out_of_fold = pd.concat([read_table(path, OUT_OF_FOLD) for path in snakemake.input.predictions])
-    ensemble = assemble([load_member(path) for path in snakemake.input.members], out_of_fold, params.coverage)
+    members = [load_member(path) for path in snakemake.input.members]
+    ensemble, out_of_fold = assemble(members, electrodes, out_of_fold, params.coverage, params.seed)
     metrics = measure(electrodes, out_of_fold, params.folds, params.coverage, params.seed)
     schedule = Schedule(params.epochs, params.batch_size, params.learning_rate, params.weight_decay)
 

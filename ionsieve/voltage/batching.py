@@ -4,9 +4,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from ase.data import atomic_numbers
 
+from ionsieve.electrochemistry import HIGHEST_OXIDATION_STATE
 from ionsieve.voltage.graphs import Graphs
 from ionsieve.voltage.model import Batch
+
+_REDOX_NUMBERS = [atomic_numbers[symbol] for symbol in HIGHEST_OXIDATION_STATE]
 
 
 class GraphBatcher:
@@ -15,18 +19,31 @@ class GraphBatcher:
     Parameters
     ----------
     graphs : graphs of S crystals; each must hold at least one working ion.
+    descriptors : shape (S, D), for networks that read them.
     """
 
-    def __init__(self, graphs: Graphs) -> None:
+    def __init__(self, graphs: Graphs, descriptors: np.ndarray | None = None) -> None:
         self._graphs = graphs
+        self._descriptors = (
+            np.empty((len(graphs), 0)) if descriptors is None else np.asarray(descriptors)
+        ).astype(np.float32)
         self._n_nodes = np.diff(graphs.node_ptr)
         self._edge_starts = graphs.edge_ptr[graphs.node_ptr[:-1]]
         self._n_edges = graphs.edges_per_crystal()
         crystal_of_node = graphs.crystal_of_node()
-        self._ion_weights, self._atom_weights = (
-            (counts / np.bincount(crystal_of_node, weights=counts)[crystal_of_node]).astype(np.float32)
-            for counts in (graphs.is_ion * graphs.atom_counts, graphs.atom_counts)
-        )
+        is_redox = np.isin(graphs.numbers, _REDOX_NUMBERS) & ~graphs.is_ion
+
+        def weights(of_class: np.ndarray) -> np.ndarray:
+            counts = of_class * graphs.atom_counts
+            totals = np.bincount(crystal_of_node, weights=counts, minlength=len(graphs))
+            return (counts / np.maximum(totals, 1)[crystal_of_node]).astype(np.float32)
+
+        self._weights = {
+            "ion_weights": weights(graphs.is_ion),
+            "atom_weights": weights(np.ones(len(graphs.numbers), dtype=bool)),
+            "host_weights": weights(~graphs.is_ion),
+            "redox_weights": weights(is_redox),
+        }
         center_of_edge = np.repeat(np.arange(len(graphs.numbers)), np.diff(graphs.edge_ptr))
         self._center_in_crystal = center_of_edge - graphs.node_ptr[crystal_of_node[center_of_edge]]
 
@@ -44,8 +61,8 @@ class GraphBatcher:
         )
         return Batch(
             numbers=torch.from_numpy(graphs.numbers[nodes].astype(np.int64)),
-            ion_weights=torch.from_numpy(self._ion_weights[nodes]),
-            atom_weights=torch.from_numpy(self._atom_weights[nodes]),
+            **{name: torch.from_numpy(weights[nodes]) for name, weights in self._weights.items()},
+            descriptors=torch.from_numpy(self._descriptors[crystals]),
             crystal_of_node=torch.from_numpy(np.repeat(np.arange(len(crystals)), n_nodes)),
             edge_index=torch.from_numpy(edge_index),
             distances_A=torch.from_numpy(graphs.distances_A[edges]),

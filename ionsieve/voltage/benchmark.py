@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from ionsieve.artifacts import read_json, write_text
 from ionsieve.errors import DataError, IonSieveError
-from ionsieve.tables import OUT_OF_FOLD
+from ionsieve.tables import HELD_OUT
 from ionsieve.voltage.leakage import audit
 from ionsieve.voltage.metrics import GroupBootstrap, interval, scores
 from ionsieve.voltage.rivals import MODELS, Settings, fit_predict
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 REFERENCE = "cgcnn"
 ALL = "all"
 FULLY_CHARGED = "fully_charged"
-# The held-out predictions of all models; the rows of each model are those of OUT_OF_FOLD.
-BENCHMARK_OUT_OF_FOLD = pa.schema([pa.field("model", pa.string(), nullable=False), *OUT_OF_FOLD])
+# The held-out predictions of all models; the rows of each model are those of HELD_OUT.
+BENCHMARK_OUT_OF_FOLD = pa.schema([pa.field("model", pa.string(), nullable=False), *HELD_OUT])
 # Columns of the comparison with the reference, which has none with itself.
 DIFFERENCES = tuple(f"difference{end}_{unit}" for unit in ("V", "percent") for end in ("", "_low", "_high"))
 
@@ -70,7 +70,7 @@ def run_fold(
 
     Returns
     -------
-    Rows of :data:`ionsieve.tables.OUT_OF_FOLD`, and the result of the audit.
+    Rows of :data:`ionsieve.tables.HELD_OUT`, and the result of the audit.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def run_fold(
         model, electrodes, training, held_out, settings, fold_seed(seed, protocol, fold)
     )
     rows = table.iloc[held_out].assign(protocol=protocol, fold=fold, predicted_voltage_V=predictions_V)
-    return rows[OUT_OF_FOLD.names], {"model": model, "protocol": protocol, "fold": fold, **audited}
+    return rows[HELD_OUT.names], {"model": model, "protocol": protocol, "fold": fold, **audited}
 
 
 def fold_seed(seed: int, protocol: str, fold: int) -> int:

@@ -1,9 +1,12 @@
 """Prediction intervals by cross-validation+, with frameworks as the exchangeable units.
 
-CV+ (Barber, Candes, Ramdas and Tibshirani, Ann. Statist. 49, 486 (2021)): with R_i = |y_i - mu_k(i)(x_i)|,
-where member k(i) is the one that never saw the framework of electrode i, a new crystal x gets
+CV+ (Barber, Candes, Ramdas and Tibshirani, Ann. Statist. 49, 486 (2021)): let R_i = |y_i - mu_k(i)(x_i)|,
+where member k(i) is the one that never saw the framework of electrode i, and s_k(x) the error that is
+expected of member k at x. A new crystal x gets
 
-    [ lower quantile of mu_k(i)(x) - R_i ,  upper quantile of mu_k(i)(x) + R_i ].
+    [ lower quantile of mu_k(i)(x) - s_k(i)(x) R_i / s_k(i)(x_i),  upper quantile of the same with + ].
+
+With s = 1 all intervals have nearly one width: the baseline that a difficulty must beat.
 
 A candidate is a new framework, and electrodes of one framework are much alike. Each of the G
 frameworks therefore weighs the same, shared by its electrodes, and the candidate weighs as one
@@ -31,16 +34,23 @@ class Residuals:
     absolute_V : |label - out-of-fold prediction| in V, shape (R,).
     folds : the member that never saw each electrode's framework, shape (R,).
     frameworks : number of each electrode's framework, shape (R,).
+    difficulties_V : error expected of that member at each electrode, in V, shape (R,), or None for 1 V.
     """
 
     absolute_V: np.ndarray
     folds: np.ndarray
     frameworks: np.ndarray
+    difficulties_V: np.ndarray | None = None
 
     def without_fold(self, fold: int) -> "Residuals":
         """The residuals of all other folds."""
         kept = self.folds != fold
-        return Residuals(self.absolute_V[kept], self.folds[kept], self.frameworks[kept])
+        difficulties_V = None if self.difficulties_V is None else self.difficulties_V[kept]
+        return Residuals(self.absolute_V[kept], self.folds[kept], self.frameworks[kept], difficulties_V)
+
+    def ratios(self) -> np.ndarray:
+        """Residuals over the expected errors, shape (R,)."""
+        return self.absolute_V if self.difficulties_V is None else self.absolute_V / self.difficulties_V
 
     def weights(self) -> np.ndarray:
         """Weight of each residual, shape (R,): 1 / (G + 1) per framework, shared by its electrodes."""
@@ -49,7 +59,10 @@ class Residuals:
 
 
 def cv_plus_interval(
-    member_predictions_V: np.ndarray, residuals: Residuals, coverage: float
+    member_predictions_V: np.ndarray,
+    residuals: Residuals,
+    coverage: float,
+    member_difficulties_V: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """CV+ interval of each candidate in V.
 
@@ -61,38 +74,47 @@ def cv_plus_interval(
     member_predictions_V : prediction of each of the K members for each of n candidates, shape (K, n).
     residuals : out-of-fold residuals; their folds index the K members.
     coverage : share of true voltages that the intervals shall hold.
+    member_difficulties_V : error expected of each member for each candidate, shape (K, n), where the
+        residuals have theirs.
 
     Returns
     -------
     Lower and upper ends, each of shape (n,).
     """
+    if member_difficulties_V is None:
+        member_difficulties_V = np.ones_like(member_predictions_V)
     # The lower end is the upper end of the mirrored problem.
     return (
-        -_upper_quantile(-member_predictions_V, residuals, coverage),
-        _upper_quantile(member_predictions_V, residuals, coverage),
+        -_upper_quantile(-member_predictions_V, member_difficulties_V, residuals, coverage),
+        _upper_quantile(member_predictions_V, member_difficulties_V, residuals, coverage),
     )
 
 
-def _upper_quantile(member_predictions_V: np.ndarray, residuals: Residuals, level: float) -> np.ndarray:
-    """Where the weights of mu_k(i)(x) + R_i add up to ``level``, for each candidate x, shape (n,).
+def _upper_quantile(
+    member_predictions_V: np.ndarray, member_difficulties_V: np.ndarray, residuals: Residuals, level: float
+) -> np.ndarray:
+    """Where the weights of mu_k(i)(x) + s_k(i)(x) R_i / s_i add up to ``level``, for each x, shape (n,).
 
     Found by bisection: the weight below a value is a sum of K look-ups, while sorting n x R values
     would take a minute for 20,000 candidates.
     """
-    weights = residuals.weights()
-    sorted_V, weight_below = [], []
+    weights, ratios = residuals.weights(), residuals.ratios()
+    sorted_ratios, weight_below = [], []
     for fold in range(len(member_predictions_V)):
         of_fold = np.flatnonzero(residuals.folds == fold)
-        order = of_fold[np.argsort(residuals.absolute_V[of_fold], kind="stable")]
-        sorted_V.append(residuals.absolute_V[order])
+        order = of_fold[np.argsort(ratios[of_fold], kind="stable")]
+        sorted_ratios.append(ratios[order])
         weight_below.append(np.concatenate([[0.0], np.cumsum(weights[order])]))
     low_V = member_predictions_V.min(axis=0)
-    high_V = member_predictions_V.max(axis=0) + residuals.absolute_V.max()
+    high_V = (member_predictions_V + ratios.max() * member_difficulties_V).max(axis=0)
     for _ in range(_BISECTIONS):
         middle_V = (low_V + high_V) / 2.0
         below = np.zeros(len(middle_V))
-        for fold, shift_V in enumerate(member_predictions_V):
-            below += weight_below[fold][np.searchsorted(sorted_V[fold], middle_V - shift_V, side="right")]
+        for fold, (center_V, difficulty_V) in enumerate(
+            zip(member_predictions_V, member_difficulties_V, strict=True)
+        ):
+            reached_ratio = (middle_V - center_V) / difficulty_V
+            below += weight_below[fold][np.searchsorted(sorted_ratios[fold], reached_ratio, side="right")]
         reached = below >= level - 1e-12
         high_V, low_V = np.where(reached, middle_V, high_V), np.where(reached, low_V, middle_V)
     return high_V
@@ -104,18 +126,32 @@ def gaussian_sigma_V(low_V: np.ndarray, high_V: np.ndarray, coverage: float) -> 
 
 
 def out_of_fold_intervals(
-    predictions_V: np.ndarray, residuals: Residuals, coverage: float
+    predictions_V: np.ndarray,
+    residuals: Residuals,
+    coverage: float,
+    fold: int,
+    difficulties_V: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Interval of each electrode about its out-of-fold prediction, from the OTHER folds' residuals.
+    """Intervals of a fold's electrodes about their out-of-fold predictions, from the OTHER folds' residuals.
 
     No electrode helps to make its own interval, nor does any of its framework: coverage measured on
     these intervals is honest.
+
+    Parameters
+    ----------
+    predictions_V : of the fold's electrodes, shape (n,).
+    residuals : of all folds; those of ``fold`` are not used.
+    difficulties_V : error expected at the fold's electrodes, shape (n,), where the residuals have theirs.
     """
-    low_V, high_V = np.empty_like(predictions_V), np.empty_like(predictions_V)
-    for fold in np.unique(residuals.folds):
-        rows = residuals.folds == fold
-        others = residuals.without_fold(int(fold))
-        # One member alone predicts these rows, so that CV+ is here its prediction plus and minus a quantile.
-        as_members_V = np.tile(predictions_V[rows], (int(residuals.folds.max()) + 1, 1))
-        low_V[rows], high_V[rows] = cv_plus_interval(as_members_V, others, coverage)
-    return low_V, high_V
+    n_members = int(residuals.folds.max()) + 1
+
+    # One member alone predicts these rows, so that CV+ is here its prediction plus and minus a quantile.
+    def of_members(values: np.ndarray) -> np.ndarray:
+        return np.tile(values, (n_members, 1))
+
+    return cv_plus_interval(
+        of_members(predictions_V),
+        residuals.without_fold(fold),
+        coverage,
+        None if difficulties_V is None else of_members(difficulties_V),
+    )

@@ -6,11 +6,12 @@ import pandas as pd
 from ionsieve.voltage.electrodes import Electrodes
 from ionsieve.voltage.members import Architecture, Member
 from ionsieve.voltage.splits import PROTOCOLS, held_out_rows
-from ionsieve.voltage.training import Schedule, train_member
+from ionsieve.voltage.training import Schedule, train_ionsieve, train_member
 
 
 def run_fold(
     electrodes: Electrodes,
+    model: str,
     protocol: str,
     fold: int,
     n_folds: int,
@@ -22,32 +23,43 @@ def run_fold(
 
     Parameters
     ----------
-    protocol : ``paper`` or ``framework`` (:mod:`ionsieve.voltage.splits`).
-    fold : fold number; the paper's protocol has fold 0 only.
+    model : ``ionsieve`` or ``cgcnn``.
+    protocol, fold : see :mod:`ionsieve.voltage.splits`.
     n_folds : framework folds.
     seed : of the split, and with the fold of the weights and the order of the batches.
 
     Returns
     -------
-    The member, and rows of :data:`ionsieve.tables.OUT_OF_FOLD`.
+    The member, and rows of :data:`ionsieve.tables.OUT_OF_FOLD`, without intervals.
     """
     table = electrodes.table
     training, held_out = held_out_rows(
         protocol, fold, table["working_ion"].tolist(), table["framework"].tolist(), n_folds, seed
     )
-    member = train_member(
+    train = train_ionsieve if model == "ionsieve" else train_member
+    member = train(
         electrodes.graphs,
         electrodes.voltages_V,
         training,
         architecture,
         schedule,
         member_seed(seed, protocol, fold),
+        electrodes.descriptors if model == "ionsieve" else None,
     )
     rows = table.iloc[held_out][
         ["electrode_id", "material_id", "working_ion", "framework", "voltage_V", "x_charged"]
     ]
-    predictions_V = member.predict_V(electrodes.graphs)[held_out]
-    return member, rows.assign(protocol=protocol, fold=fold, predicted_voltage_V=predictions_V)
+    prediction = member.predict(electrodes.graphs, electrodes.descriptors)
+    return member, rows.assign(
+        protocol=protocol,
+        fold=fold,
+        predicted_voltage_V=prediction.voltages_V[held_out],
+        disagreement_V=prediction.disagreements_V[held_out],
+        distance=np.nan,
+        expected_error_V=np.nan,
+        voltage_low_V=np.nan,
+        voltage_high_V=np.nan,
+    )
 
 
 def member_seed(seed: int, protocol: str, fold: int) -> int:

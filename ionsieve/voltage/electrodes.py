@@ -1,4 +1,4 @@
-"""The electrodes that a voltage model learns from: their graphs, voltages and how they are split."""
+"""The electrodes that a voltage model learns from: graphs, descriptors, voltages and what splits them."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 
 from ionsieve.errors import DataError
+from ionsieve.voltage.descriptors import describe
 from ionsieve.voltage.graphs import Graphs, build_graphs
 from ionsieve.voltage.state_files import GRAPHS, load_state, save_state
 
@@ -23,12 +24,14 @@ class Electrodes:
     Attributes
     ----------
     graphs : graphs of the discharged crystals.
+    descriptors : what :mod:`ionsieve.voltage.descriptors` says of them, shape (S, D), float32.
     table : S rows with the columns TEXT_COLUMNS and NUMBER_COLUMNS.
     cutoff_A, max_neighbors : how the graphs were made.
     digest : SHA-256 of the table that they were made from.
     """
 
     graphs: Graphs
+    descriptors: np.ndarray
     table: pd.DataFrame
     cutoff_A: float
     max_neighbors: int
@@ -43,7 +46,7 @@ class Electrodes:
     def from_table(
         cls, electrodes: pd.DataFrame, cutoff_A: float, max_neighbors: int, digest: str
     ) -> "Electrodes":
-        """Graphs of a table with the columns of :data:`ionsieve.tables.ELECTRODES`.
+        """Graphs and descriptors of a table with the columns of :data:`ionsieve.tables.ELECTRODES`.
 
         Raises
         ------
@@ -62,7 +65,8 @@ class Electrodes:
                 f" no {first['working_ion']}, its working ion; mend or remove the electrode"
             )
         table = electrodes[[*TEXT_COLUMNS, *NUMBER_COLUMNS]].reset_index(drop=True)
-        return cls(graphs, table, cutoff_A, max_neighbors, digest)
+        descriptors = describe(electrodes, electrodes["working_ion"].tolist()).to_numpy(copy=True)
+        return cls(graphs, descriptors, table, cutoff_A, max_neighbors, digest)
 
     def save(self, path: Path | str) -> None:
         """Write graphs and columns to one torch file."""
@@ -73,6 +77,7 @@ class Electrodes:
             GRAPHS,
             {
                 "graphs": arrays,
+                "descriptors": torch.from_numpy(self.descriptors),
                 "table": columns,
                 "cutoff_A": self.cutoff_A,
                 "max_neighbors": self.max_neighbors,
@@ -86,5 +91,10 @@ class Electrodes:
         state = load_state(path, GRAPHS)
         graphs = Graphs(**{name: array.numpy() for name, array in state["graphs"].items()})
         return cls(
-            graphs, pd.DataFrame(state["table"]), state["cutoff_A"], state["max_neighbors"], state["digest"]
+            graphs,
+            state["descriptors"].numpy(),
+            pd.DataFrame(state["table"]),
+            state["cutoff_A"],
+            state["max_neighbors"],
+            state["digest"],
         )

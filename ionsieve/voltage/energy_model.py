@@ -23,6 +23,8 @@ from ase.filters import FrechetCellFilter
 from ase.optimize import BFGS
 from chgnet.model import CHGNet
 from chgnet.model.dynamics import CHGNetCalculator
+from pymatgen.core import Structure
+from pymatgen.io.ase import AseAtomsAdaptor
 
 from ionsieve.electrochemistry import average_voltage
 from ionsieve.ions import WORKING_IONS
@@ -81,8 +83,7 @@ class EnergyModel:
             "energy_host_eV_per_atom": relaxed_eV / len(host),
             "largest_force_eV_per_A": force_eV_per_A,
             "volume_ratio": relaxed.get_volume() / host.get_volume(),
-            # Of the sites but the working ions, in the order of the discharged crystal.
-            "host_numbers": host.numbers.tolist(),
+            "host_numbers": host.numbers.astype(float).tolist(),
             "moments_discharged_muB": full["moments_muB"][~is_ion].tolist(),
             "moments_host_muB": empty["moments_muB"].tolist(),
             "site_energies_discharged_eV": full["site_energies_eV"][~is_ion].tolist(),
@@ -147,7 +148,5 @@ class EnergyModel:
         return metal.get_potential_energy() / len(metal)
 
 
-def _to_structure(atoms: Atoms):
-    from pymatgen.io.ase import AseAtomsAdaptor
-
+def _to_structure(atoms: Atoms) -> Structure:
     return AseAtomsAdaptor.get_structure(atoms)

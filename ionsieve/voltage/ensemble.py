@@ -13,7 +13,10 @@ import torch
 from ase.data import chemical_symbols
 
 from ionsieve.errors import DataError
+from ionsieve.voltage.boosting import BoostedTrees
 from ionsieve.voltage.calibration import UNSEEN_ELEMENT_FACTOR, Residuals, out_of_fold_intervals
+from ionsieve.voltage.difficulty import cross_fit, difficulty_inputs, difficulty_V, train_difficulty
+from ionsieve.voltage.domain import TrainingSet, domain_limit
 from ionsieve.voltage.electrodes import Electrodes
 from ionsieve.voltage.members import Member
 from ionsieve.voltage.metrics import coverage_metrics, ion_mean_predictions_V, protocol_metrics, scores
@@ -21,7 +24,11 @@ from ionsieve.voltage.splits import FRAMEWORK, PROTOCOLS, held_out_rows
 from ionsieve.voltage.state_files import ENSEMBLE, MEMBER, load_state, save_state
 from ionsieve.voltage.training import Schedule
 
-LIBRARIES = ("ase", "ionsieve", "numpy", "pymatgen", "torch", "torch-geometric", "vesin")
+MODEL_DESCRIPTIONS = {
+    "ions": "ion-pooled CGCNN",
+    "context": "mean of a CGCNN that pools its ions in the context of their host, and of boosted trees",
+}
+LIBRARIES = ("ase", "ionsieve", "lightgbm", "numpy", "pymatgen", "torch", "torch-geometric", "vesin")
 
 
 @dataclass(frozen=True)
@@ -32,11 +39,19 @@ class Ensemble:
     ----------
     members : K networks; member k never saw the frameworks of fold k.
     residuals : out-of-fold residuals of the training electrodes.
+    difficulties : K trees for the error to expect of a member; those of k never saw the errors of fold k.
+    training_set : descriptors of the training electrodes.
+    domain_limit : distance to the training set beyond which a crystal is outside the domain.
+    working_ions : of the training electrodes.
     coverage : share of true voltages that intervals shall hold.
     """
 
     members: tuple[Member, ...]
     residuals: Residuals
+    difficulties: tuple[BoostedTrees, ...]
+    training_set: TrainingSet
+    domain_limit: float
+    working_ions: frozenset[str]
     coverage: float
 
     @property
@@ -45,7 +60,7 @@ class Ensemble:
         return frozenset.intersection(*(member.seen_numbers for member in self.members))
 
     def save(self, path: Path | str) -> None:
-        """Write all members and residuals to one torch file."""
+        """Write all that predictions need to one torch file."""
         save_state(
             path,
             ENSEMBLE,
@@ -54,6 +69,11 @@ class Ensemble:
                 "absolute_residuals_V": torch.tensor(self.residuals.absolute_V),
                 "residual_folds": torch.tensor(self.residuals.folds),
                 "residual_frameworks": torch.tensor(self.residuals.frameworks),
+                "residual_difficulties_V": torch.tensor(self.residuals.difficulties_V),
+                "difficulties": [trees.to_text() for trees in self.difficulties],
+                "training_descriptors": torch.tensor(self.training_set.descriptors),
+                "domain_limit": self.domain_limit,
+                "working_ions": sorted(self.working_ions),
                 "coverage": self.coverage,
             },
         )
@@ -66,9 +86,16 @@ class Ensemble:
             state["absolute_residuals_V"].numpy(),
             state["residual_folds"].numpy(),
             state["residual_frameworks"].numpy(),
+            state["residual_difficulties_V"].numpy(),
         )
         return cls(
-            tuple(Member.from_state(member) for member in state["members"]), residuals, state["coverage"]
+            tuple(Member.from_state(member) for member in state["members"]),
+            residuals,
+            tuple(BoostedTrees.from_text(text) for text in state["difficulties"]),
+            TrainingSet(state["training_descriptors"].numpy(), residuals.folds),
+            state["domain_limit"],
+            frozenset(state["working_ions"]),
+            state["coverage"],
         )
 
 
@@ -82,41 +109,87 @@ def load_member(path: Path | str) -> Member:
     return Member.from_state(load_state(path, MEMBER))
 
 
-def assemble(members: Sequence[Member], out_of_fold: pd.DataFrame, coverage: float) -> Ensemble:
-    """The ensemble of the framework folds' members.
+def assemble(
+    members: Sequence[Member], electrodes: Electrodes, out_of_fold: pd.DataFrame, coverage: float, seed: int
+) -> tuple[Ensemble, pd.DataFrame]:
+    """The ensemble of the framework folds' members, and their out-of-fold predictions with intervals.
 
     Parameters
     ----------
     members : in the order of the folds.
     out_of_fold : rows of :data:`ionsieve.tables.OUT_OF_FOLD`; those of protocol ``framework`` calibrate.
     coverage : share of true voltages that intervals shall hold.
-    """
-    return Ensemble(tuple(members), framework_residuals(out_of_fold), coverage)
-
-
-def framework_residuals(out_of_fold: pd.DataFrame) -> Residuals:
-    """Residuals of the framework folds.
+    seed : of the trees that tell difficulty.
 
     Raises
     ------
-    DataError : there are none.
+    DataError : there are no rows of the framework folds.
     """
-    rows = out_of_fold[out_of_fold["protocol"] == FRAMEWORK]
+    is_framework = (out_of_fold["protocol"] == FRAMEWORK).to_numpy()
+    rows = out_of_fold[is_framework]
     if rows.empty:
         raise DataError(
             "no out-of-fold predictions of the framework folds: nothing to calibrate intervals with"
         )
-    return Residuals(
-        absolute_V=(rows["voltage_V"] - rows["predicted_voltage_V"]).abs().to_numpy(dtype=float),
-        folds=rows["fold"].to_numpy(dtype=np.int64),
-        frameworks=pd.factorize(rows["framework"], sort=True)[0].astype(np.int64),
+    index = pd.Index(electrodes.table["electrode_id"]).get_indexer(rows["electrode_id"])
+    descriptors = electrodes.descriptors[index]
+    folds = rows["fold"].to_numpy(dtype=np.int64)
+    predictions_V = rows["predicted_voltage_V"].to_numpy(dtype=float)
+    absolute_V = np.abs(rows["voltage_V"].to_numpy(dtype=float) - predictions_V)
+    training_set = TrainingSet(descriptors, folds)
+    distances = training_set.own_distances()
+    inputs = difficulty_inputs(
+        descriptors, predictions_V, rows["disagreement_V"].to_numpy(dtype=float), distances
     )
+    difficulties, own_difficulties_V = cross_fit(inputs, absolute_V, folds, seed)
+    residuals = Residuals(
+        absolute_V,
+        folds,
+        pd.factorize(rows["framework"], sort=True)[0].astype(np.int64),
+        own_difficulties_V,
+    )
+    limit = domain_limit(distances)
+    working_ions = frozenset(rows["working_ion"])
+    ensemble = Ensemble(tuple(members), residuals, difficulties, training_set, limit, working_ions, coverage)
+
+    low_V, high_V = _out_of_fold_intervals(predictions_V, inputs, residuals, coverage, seed)
+    calibrated = out_of_fold.copy()
+    calibrated.loc[is_framework, "distance"] = distances
+    calibrated.loc[is_framework, "expected_error_V"] = own_difficulties_V
+    calibrated.loc[is_framework, "voltage_low_V"] = low_V
+    calibrated.loc[is_framework, "voltage_high_V"] = high_V
+    return ensemble, calibrated
+
+
+def _out_of_fold_intervals(
+    predictions_V: np.ndarray, inputs: np.ndarray, residuals: Residuals, coverage: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Interval of each electrode, its fold having no part in any tree or residual behind it."""
+    low_V, high_V = np.empty_like(predictions_V), np.empty_like(predictions_V)
+    for fold in np.unique(residuals.folds):
+        own = residuals.folds == fold
+        difficulties_V = np.empty(len(predictions_V))
+        _, difficulties_V[~own] = cross_fit(
+            inputs[~own], residuals.absolute_V[~own], residuals.folds[~own], seed
+        )
+        trees = train_difficulty(inputs[~own], residuals.absolute_V[~own], seed)
+        difficulties_V[own] = difficulty_V(trees, inputs[own])
+        others = Residuals(residuals.absolute_V, residuals.folds, residuals.frameworks, difficulties_V)
+        low_V[own], high_V[own] = out_of_fold_intervals(
+            predictions_V[own], others, coverage, int(fold), difficulties_V[own]
+        )
+    return low_V, high_V
 
 
 def measure(
     electrodes: Electrodes, out_of_fold: pd.DataFrame, n_folds: int, coverage: float, seed: int
 ) -> dict[str, Any]:
-    """The content of ``metrics.json``: errors of both protocols, their baseline, splits, coverage."""
+    """The content of ``metrics.json``: errors of both protocols, their baseline, splits, coverage.
+
+    Parameters
+    ----------
+    out_of_fold : with intervals, as :func:`assemble` gives it.
+    """
     protocols = {}
     for protocol in PROTOCOLS:
         held_out = out_of_fold[out_of_fold["protocol"] == protocol]
@@ -126,13 +199,29 @@ def measure(
             **_baseline_and_splits(electrodes, protocol, folds, n_folds, seed),
         }
     framework = out_of_fold[out_of_fold["protocol"] == FRAMEWORK]
-    low_V, high_V = out_of_fold_intervals(
-        framework["predicted_voltage_V"].to_numpy(dtype=float), framework_residuals(out_of_fold), coverage
-    )
     return {
         "protocols": protocols,
-        "interval": {"nominal_coverage": coverage, **coverage_metrics(framework, low_V, high_V)},
+        "interval": {
+            "nominal_coverage": coverage,
+            **coverage_metrics(framework),
+            "one_width": coverage_metrics(_with_one_width(framework, coverage))["all"],
+        },
     }
+
+
+def _with_one_width(framework: pd.DataFrame, coverage: float) -> pd.DataFrame:
+    """The same rows with intervals that do not know which crystals are difficult: the baseline."""
+    predictions_V = framework["predicted_voltage_V"].to_numpy(dtype=float)
+    residuals = Residuals(
+        np.abs(framework["voltage_V"].to_numpy(dtype=float) - predictions_V),
+        framework["fold"].to_numpy(dtype=np.int64),
+        pd.factorize(framework["framework"], sort=True)[0].astype(np.int64),
+    )
+    low_V, high_V = np.empty_like(predictions_V), np.empty_like(predictions_V)
+    for fold in np.unique(residuals.folds):
+        own = residuals.folds == fold
+        low_V[own], high_V[own] = out_of_fold_intervals(predictions_V[own], residuals, coverage, int(fold))
+    return framework.assign(voltage_low_V=low_V, voltage_high_V=high_V)
 
 
 def _baseline_and_splits(
@@ -173,7 +262,8 @@ def model_card(
     label_kind = min(kinds, key=lambda kind: (-kinds[kind], kind))
     others = electrodes.table[electrodes.table["label_kind"] != label_kind]
     return {
-        "model": "ion-pooled CGCNN, one member per framework fold; prediction is the mean over members",
+        "model": MODEL_DESCRIPTIONS[ensemble.members[0].architecture.pooling]
+        + ", one member per framework fold; prediction is the mean over members",
         "architecture": ensemble.members[0].architecture.to_dict(),
         "training": {**schedule.to_dict(), "loss": "mean absolute error", "optimizer": "AdamW, one cycle"},
         "seed": seed,
@@ -192,9 +282,10 @@ def model_card(
         ),
         "elements": [chemical_symbols[number] for number in sorted(ensemble.seen_numbers)],
         "interval": {
-            "method": "CV+ by framework, each framework weighs the same",
+            "method": "CV+ by framework, each framework weighs the same, scaled by the expected error",
             "coverage": ensemble.coverage,
             "unseen_element_factor": UNSEEN_ELEMENT_FACTOR,
+            "domain_limit": ensemble.domain_limit,
         },
         "metrics": metrics,
         "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},

@@ -82,7 +82,7 @@ def protocol_metrics(held_out: pd.DataFrame, seed: int) -> dict[str, Any]:
 
     Parameters
     ----------
-    held_out : rows of :data:`ionsieve.tables.OUT_OF_FOLD` of one protocol.
+    held_out : rows of :data:`ionsieve.tables.HELD_OUT` of one protocol.
     seed : of the bootstrap over frameworks.
     """
 
@@ -112,26 +112,38 @@ def ion_mean_predictions_V(
     return by_ion.fillna(voltages_V[training_rows].mean()).to_numpy(dtype=float)
 
 
-def coverage_metrics(held_out: pd.DataFrame, low_V: np.ndarray, high_V: np.ndarray) -> dict[str, Any]:
-    """Share of labels inside their interval: all, by ion, and among predictions above HIGH_VOLTAGE_V.
+def coverage_metrics(held_out: pd.DataFrame) -> dict[str, Any]:
+    """Share of labels inside their interval: all, by ion, by distance, and above HIGH_VOLTAGE_V.
 
-    The last comes with the precision of that selection: the share whose label is above it too.
+    The last, among predictions above it, comes with the precision of that selection: the share whose label
+    is above it too. Fifths by distance run from the electrodes nearest to their training set to the farthest.
+
+    Parameters
+    ----------
+    held_out : with the columns voltage_V, predicted_voltage_V, voltage_low_V, voltage_high_V, distance.
     """
     labels_V = held_out["voltage_V"].to_numpy(dtype=float)
+    low_V = held_out["voltage_low_V"].to_numpy(dtype=float)
+    high_V = held_out["voltage_high_V"].to_numpy(dtype=float)
     inside = (labels_V >= low_V) & (labels_V <= high_V)
 
     def share(rows: np.ndarray) -> dict[str, Any]:
+        widths_V = (high_V - low_V)[rows]
         return {
             "count": int(rows.sum()),
             "coverage": float(inside[rows].mean()) if rows.any() else None,
-            "mean_width_V": float((high_V - low_V)[rows].mean()) if rows.any() else None,
+            "mean_width_V": float(widths_V.mean()) if rows.any() else None,
+            "median_half_width_V": float(np.median(widths_V) / 2.0) if rows.any() else None,
         }
 
     ions = held_out["working_ion"].to_numpy()
     selected = held_out["predicted_voltage_V"].to_numpy(dtype=float) > HIGH_VOLTAGE_V
     precision = float((labels_V[selected] > HIGH_VOLTAGE_V).mean()) if selected.any() else None
+    places = held_out["distance"].rank(method="first").to_numpy() - 1.0
+    fifths = np.minimum((5.0 * places / max(len(held_out), 1)).astype(int), 4)
     return {
         "all": share(np.ones(len(labels_V), dtype=bool)),
         "by_ion": {str(ion): share(ions == ion) for ion in np.unique(ions)},
+        "by_distance": [share(fifths == fifth) for fifth in range(5)],
         "predicted_high": {"threshold_V": HIGH_VOLTAGE_V, "precision": precision, **share(selected)},
     }

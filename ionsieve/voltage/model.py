@@ -12,6 +12,7 @@ once per atom and not once per edge. Batch norms as in CGCNN (Xie and Grossman, 
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -21,6 +22,10 @@ from torch_geometric.utils import scatter
 
 GAUSSIAN_STEP_A = 0.2
 LAST_GAUSSIAN_A = 8.0
+Pooling = Literal["ions", "atoms", "context"]
+DESCRIPTOR_DROPOUT = 0.1
+# Standard deviations beyond which a descriptor says only that it is unlike the training crystals'.
+LARGEST_DEVIATION = 4.0
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,9 @@ class Batch:
     ----------
     numbers : atomic numbers, shape (n,).
     ion_weights : share of each node in the mean over its crystal's working ions, shape (n,).
-    atom_weights : share of each node in the mean over its crystal's atoms, shape (n,).
+    atom_weights, host_weights, redox_weights : the same of all atoms, of all but the ions, and of the
+        redox-active among these (all zero where there is none), each of shape (n,).
+    descriptors : of each crystal, shape (B, D); D is 0 for networks that read none.
     crystal_of_node : shape (n,).
     edge_index : neighbour and centre of each edge, shape (2, e), sorted by centre.
     distances_A : shape (e,).
@@ -42,6 +49,9 @@ class Batch:
     numbers: Tensor
     ion_weights: Tensor
     atom_weights: Tensor
+    host_weights: Tensor
+    redox_weights: Tensor
+    descriptors: Tensor
     crystal_of_node: Tensor
     edge_index: Tensor
     distances_A: Tensor
@@ -80,29 +90,36 @@ class GatedConvolution(nn.Module):
 class IonPooledCGCNN(nn.Module):
     """Voltage of a discharged crystal from the vectors of its working ions.
 
+    With ``pooling`` "context" the hidden layer also reads the mean vectors of the host and of its
+    redox-active atoms, and the crystal's descriptors, normalised and passed through a layer of their own.
+
     Parameters
     ----------
     atom_features : width of the atom vectors.
     convolutions : number of gated convolutions.
     hidden_features : width of the layer after pooling.
-    over_ions : the mean is over the working ions, else over all atoms.
+    pooling : what the mean is over: "ions", "atoms" (all of them), or "context".
+    n_descriptors : D, read with "context" alone.
     element_inputs : input vector of each element, row Z that of atomic number Z, shape (119, F).
     """
 
     element_vectors: Tensor
     gaussian_centers_A: Tensor
+    descriptor_means: Tensor
+    descriptor_scales: Tensor
 
     def __init__(
         self,
         atom_features: int,
         convolutions: int,
         hidden_features: int,
-        over_ions: bool,
+        pooling: Pooling,
+        n_descriptors: int,
         element_inputs: np.ndarray,
     ) -> None:
         super().__init__()
+        self.pooling = pooling
         n_gaussians = round(LAST_GAUSSIAN_A / GAUSSIAN_STEP_A) + 1
-        self.over_ions = over_ions
         self.register_buffer("element_vectors", torch.tensor(element_inputs), persistent=False)
         centers_A = torch.linspace(0.0, LAST_GAUSSIAN_A, n_gaussians)
         self.register_buffer("gaussian_centers_A", centers_A, persistent=False)
@@ -110,8 +127,26 @@ class IonPooledCGCNN(nn.Module):
         self.convolutions = nn.ModuleList(
             GatedConvolution(atom_features, n_gaussians) for _ in range(convolutions)
         )
-        self.hidden = nn.Linear(atom_features, hidden_features)
+        pooled_features = atom_features
+        if pooling == "context":
+            self.register_buffer("descriptor_means", torch.zeros(n_descriptors))
+            self.register_buffer("descriptor_scales", torch.ones(n_descriptors))
+            self.description = nn.Sequential(
+                nn.Dropout(DESCRIPTOR_DROPOUT),
+                nn.Linear(n_descriptors, atom_features),
+                nn.Softplus(),
+                nn.Dropout(DESCRIPTOR_DROPOUT),
+            )
+            pooled_features = 4 * atom_features
+        self.hidden = nn.Linear(pooled_features, hidden_features)
         self.output = nn.Linear(hidden_features, 1)
+
+    def normalize_descriptors(self, training: np.ndarray) -> None:
+        """Take means and scales from the descriptors of the training crystals, shape (R, D)."""
+        means, scales = training.mean(axis=0), training.std(axis=0)
+        self.descriptor_means.copy_(torch.from_numpy(means))
+        # What does not vary in training says nothing, and must not shout about a new crystal.
+        self.descriptor_scales.copy_(torch.from_numpy(np.where(scales > 0, scales, np.inf)))
 
     def forward(self, batch: Batch) -> Tensor:
         """Normalised voltage of each crystal, shape (B,)."""
@@ -121,8 +156,22 @@ class IonPooledCGCNN(nn.Module):
         gaussians = torch.exp(-(offsets**2).clamp(max=80.0))
         for convolution in self.convolutions:
             atoms = convolution(atoms, batch.edge_index, gaussians, batch.edge_counts)
-        weights = batch.ion_weights if self.over_ions else batch.atom_weights
-        pooled = scatter(
-            atoms * weights[:, None], batch.crystal_of_node, dim_size=batch.n_crystals, reduce="sum"
-        )
-        return self.output(functional.softplus(self.hidden(functional.softplus(pooled)))).squeeze(-1)
+        pooled = functional.softplus(self._pool(atoms, batch))
+        if self.pooling == "context":
+            deviations = (batch.descriptors - self.descriptor_means) / self.descriptor_scales
+            pooled = torch.cat(
+                [pooled, self.description(deviations.clamp(-LARGEST_DEVIATION, LARGEST_DEVIATION))], dim=1
+            )
+        return self.output(functional.softplus(self.hidden(pooled))).squeeze(-1)
+
+    def _pool(self, atoms: Tensor, batch: Batch) -> Tensor:
+        weights = {
+            "ions": [batch.ion_weights],
+            "atoms": [batch.atom_weights],
+            "context": [batch.ion_weights, batch.host_weights, batch.redox_weights],
+        }[self.pooling]
+        means = [
+            scatter(atoms * of_class[:, None], batch.crystal_of_node, dim_size=batch.n_crystals, reduce="sum")
+            for of_class in weights
+        ]
+        return torch.cat(means, dim=1)

@@ -8,7 +8,10 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from ionsieve.tables import PREDICTIONS
 from ionsieve.voltage.calibration import UNSEEN_ELEMENT_FACTOR, cv_plus_interval, gaussian_sigma_V
+from ionsieve.voltage.descriptors import describe
+from ionsieve.voltage.difficulty import difficulty_inputs, difficulty_V
 from ionsieve.voltage.ensemble import Ensemble
 from ionsieve.voltage.graphs import Graphs, build_graphs
 from ionsieve.voltage.splits import FRAMEWORK
@@ -23,7 +26,8 @@ class KnownElectrodes:
 
     Attributes
     ----------
-    table : index material_id; columns predicted_voltage_V (out of fold), voltage_V (label), label_kind.
+    table : index material_id; columns predicted_voltage_V, voltage_low_V, voltage_high_V (out of fold),
+        voltage_V (label), label_kind.
     """
 
     table: pd.DataFrame
@@ -41,7 +45,8 @@ class KnownElectrodes:
         ]
         rows = rows.sort_values("electrode_id").drop_duplicates("material_id").set_index("material_id")
         kinds = rows["electrode_id"].map(card["label_kind_of_other_electrodes"]).fillna(card["label_kind"])
-        return cls(rows[["predicted_voltage_V", "voltage_V"]].assign(label_kind=kinds.astype(object)))
+        columns = ["predicted_voltage_V", "voltage_low_V", "voltage_high_V", "voltage_V"]
+        return cls(rows[columns].assign(label_kind=kinds.astype(object)))
 
 
 def predict_candidates(
@@ -60,20 +65,11 @@ def predict_candidates(
     -------
     Rows of :data:`ionsieve.tables.PREDICTIONS`, in the order of the candidates.
     """
-    architecture = ensemble.members[0].architecture
-    member_V, unseen = [np.empty((len(ensemble.members), 0))], [np.empty(0, dtype=bool)]
-    for chunk in tqdm(list(_chunks(candidates)), desc="candidates", disable=None):
-        graphs = build_graphs(
-            chunk,
-            [working_ion] * len(chunk),
-            architecture.cutoff_A,
-            architecture.max_neighbors,
-        )
-        member_V.append(np.stack([member.predict_V(graphs) for member in ensemble.members]))
-        unseen.append(_has_unseen_element(graphs, ensemble.seen_numbers))
-    return _table(
-        candidates["material_id"], np.concatenate(member_V, axis=1), np.concatenate(unseen), ensemble, known
-    )
+    chunks = [
+        _predict_chunk(chunk, ensemble, known, working_ion)
+        for chunk in tqdm(list(_chunks(candidates)), desc="candidates", disable=None)
+    ]
+    return pd.concat(chunks, ignore_index=True) if chunks else pd.DataFrame(columns=PREDICTIONS.names)
 
 
 def _chunks(candidates: pd.DataFrame) -> Iterator[pd.DataFrame]:
@@ -87,30 +83,53 @@ def _has_unseen_element(graphs: Graphs, seen_numbers: frozenset[int]) -> np.ndar
     return np.bincount(graphs.crystal_of_node(), weights=unseen, minlength=len(graphs)) > 0
 
 
-def _table(
-    material_ids: pd.Series,
-    member_V: np.ndarray,
-    unseen: np.ndarray,
-    ensemble: Ensemble,
-    known: KnownElectrodes,
+def _predict_chunk(
+    candidates: pd.DataFrame, ensemble: Ensemble, known: KnownElectrodes, working_ion: str
 ) -> pd.DataFrame:
-    labels = known.table.reindex(material_ids)
-    out_of_fold_V = labels["predicted_voltage_V"].to_numpy(dtype=float)
-    is_known = np.isfinite(out_of_fold_V)
-    # Four of five members learned from a known electrode; only its out-of-fold prediction is honest.
-    honest_V = np.where(is_known, out_of_fold_V, member_V)
-    voltage_V = np.where(is_known, out_of_fold_V, member_V.mean(axis=0))
-    low_V, high_V = cv_plus_interval(honest_V, ensemble.residuals, ensemble.coverage)
-    widening = np.where(unseen & ~is_known, UNSEEN_ELEMENT_FACTOR, 1.0)
+    architecture = ensemble.members[0].architecture
+    ions = [working_ion] * len(candidates)
+    graphs = build_graphs(candidates, ions, architecture.cutoff_A, architecture.max_neighbors)
+    descriptors = describe(candidates, ions).to_numpy()
+    distances = ensemble.training_set.distances(descriptors)
+    member_V, difficulties_V = np.empty_like(distances), np.empty_like(distances)
+    for index, (member, trees) in enumerate(zip(ensemble.members, ensemble.difficulties, strict=True)):
+        prediction = member.predict(graphs, descriptors)
+        member_V[index] = prediction.voltages_V
+        difficulties_V[index] = difficulty_V(
+            trees,
+            difficulty_inputs(
+                descriptors, prediction.voltages_V, prediction.disagreements_V, distances[index]
+            ),
+        )
+    unseen = _has_unseen_element(graphs, ensemble.seen_numbers)
+    voltage_V = member_V.mean(axis=0)
+    low_V, high_V = cv_plus_interval(member_V, ensemble.residuals, ensemble.coverage, difficulties_V)
+    widening = np.where(unseen, UNSEEN_ELEMENT_FACTOR, 1.0)
     low_V, high_V = voltage_V - widening * (voltage_V - low_V), voltage_V + widening * (high_V - voltage_V)
+
+    # Most members learned from a known electrode; only its out-of-fold prediction is honest.
+    labels = known.table.reindex(candidates["material_id"])
+    is_known = labels["predicted_voltage_V"].notna().to_numpy()
+    voltage_V, low_V, high_V = (
+        np.where(is_known, labels[name].to_numpy(dtype=float), values)
+        for name, values in (
+            ("predicted_voltage_V", voltage_V),
+            ("voltage_low_V", low_V),
+            ("voltage_high_V", high_V),
+        )
+    )
     return pd.DataFrame(
         {
-            "material_id": material_ids.to_numpy(),
+            "material_id": candidates["material_id"].to_numpy(),
             "voltage_V": voltage_V,
             "voltage_low_V": low_V,
             "voltage_high_V": high_V,
             "voltage_spread_V": member_V.std(axis=0),
             "voltage_sigma_V": gaussian_sigma_V(low_V, high_V, ensemble.coverage),
+            "distance": distances.min(axis=0),
+            "in_domain": (distances.min(axis=0) <= ensemble.domain_limit)
+            & ~unseen
+            & (working_ion in ensemble.working_ions),
             "known": is_known,
             "label_voltage_V": labels["voltage_V"].to_numpy(dtype=float),
             "label_kind": labels["label_kind"]

@@ -117,7 +117,49 @@ def _cgcnn(
         member = train_member(
             electrodes.graphs, electrodes.voltages_V, training, architecture, settings.schedule, seed
         )
-        return member.predict_V(electrodes.graphs)[held_out]
+        return member.predict(electrodes.graphs, electrodes.descriptors).voltages_V[held_out]
+
+    return predict
+
+
+def _descriptors(electrodes: "Electrodes", settings: Settings) -> pd.DataFrame:
+    from ionsieve.voltage.descriptors import descriptor_names
+
+    return pd.DataFrame(electrodes.descriptors, columns=list(descriptor_names()))
+
+
+def _with_energy_model(electrodes: "Electrodes", settings: Settings) -> pd.DataFrame:
+    from ionsieve.tables import ENERGY_FEATURES, read_table
+    from ionsieve.voltage.energy_features import tabulate
+
+    if settings.energy_features is None:
+        raise DataError(
+            "this model reads an energy model's features, and no table of them is given;"
+            " the rule energy_features makes it"
+        )
+    features = tabulate(read_table(settings.energy_features, ENERGY_FEATURES), electrodes.table)
+    return pd.concat([_descriptors(electrodes, settings), features], axis=1)
+
+
+def _ionsieve(
+    features: Callable[["Electrodes", Settings], pd.DataFrame],
+) -> Callable[["Electrodes", np.ndarray, np.ndarray, Settings, int], np.ndarray]:
+    def predict(
+        electrodes: "Electrodes", training: np.ndarray, held_out: np.ndarray, settings: Settings, seed: int
+    ) -> np.ndarray:
+        from ionsieve.voltage.training import train_ionsieve
+
+        descriptors = features(electrodes, settings).to_numpy(dtype=np.float32)
+        member = train_ionsieve(
+            electrodes.graphs,
+            electrodes.voltages_V,
+            training,
+            settings.architecture,
+            settings.schedule,
+            seed,
+            descriptors,
+        )
+        return member.predict(electrodes.graphs, descriptors).voltages_V[held_out]
 
     return predict
 
@@ -130,4 +172,13 @@ MODELS: dict[str, Rival] = {
     ),
     "cgcnn_all_atoms": Rival("CGCNN, mean over all atoms", False, _cgcnn("atoms"), _graph_alone),
     "cgcnn": Rival("CGCNN, mean over the working ions (the paper's)", False, _cgcnn("ions"), _graph_alone),
+    "ionsieve": Rival(
+        "IonSieve: ions in context and boosted trees", False, _ionsieve(_descriptors), _descriptors
+    ),
+    "ionsieve_chgnet": Rival(
+        "IonSieve with CHGNet's energies and latent vectors",
+        True,
+        _ionsieve(_with_energy_model),
+        _with_energy_model,
+    ),
 }

@@ -11,9 +11,9 @@ import torch
 from ionsieve.artifacts import write_bytes
 from ionsieve.errors import DataError
 
-GRAPHS = "ionsieve voltage graphs 1"
-MEMBER = "ionsieve voltage member 1"
-ENSEMBLE = "ionsieve voltage ensemble 1"
+GRAPHS = "ionsieve voltage graphs 2"
+MEMBER = "ionsieve voltage member 2"
+ENSEMBLE = "ionsieve voltage ensemble 2"
 
 
 def save_state(path: Path | str, content: str, state: Mapping[str, Any]) -> None:

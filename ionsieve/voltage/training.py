@@ -6,7 +6,7 @@ training row serves and no held-out row is looked at.
 """
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -14,8 +14,10 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from ionsieve.voltage.batching import GraphBatcher
+from ionsieve.voltage.boosting import train_trees
 from ionsieve.voltage.graphs import Graphs
 from ionsieve.voltage.members import Architecture, Member
+from ionsieve.voltage.model import IonPooledCGCNN
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ def train_member(
     architecture: Architecture,
     schedule: Schedule,
     seed: int,
+    descriptors: np.ndarray | None = None,
 ) -> Member:
     """Train one network on the given crystals only.
 
@@ -52,19 +55,49 @@ def train_member(
     graphs : graphs of S crystals.
     voltages_V : their voltages in V, shape (S,); those outside ``training_rows`` are never read.
     training_rows : indices of the crystals to train on, including those that fit the normaliser.
-    seed : of the initial weights and of the order of the batches.
+    seed : of the initial weights, of dropout and of the order of the batches.
+    descriptors : shape (S, D), for the pooling "context".
     """
     rows = np.sort(training_rows)
     mean_V, scale_V = float(voltages_V[rows].mean()), float(voltages_V[rows].std())
     scale_V = scale_V if scale_V > 0 else 1.0
     targets = torch.zeros(len(graphs))
     targets[rows] = torch.from_numpy((voltages_V[rows] - mean_V) / scale_V).float()
-
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = architecture.network()
+        if descriptors is not None:
+            network.normalize_descriptors(descriptors[rows])
+        _fit(network, GraphBatcher(graphs, descriptors), targets, rows, schedule, scale_V, seed)
+    return Member(network, architecture, mean_V, scale_V, frozenset(graphs.elements_of(rows)))
+
+
+def train_ionsieve(
+    graphs: Graphs,
+    voltages_V: np.ndarray,
+    training_rows: np.ndarray,
+    architecture: Architecture,
+    schedule: Schedule,
+    seed: int,
+    descriptors: np.ndarray,
+) -> Member:
+    """Train the network that reads its ions in context, and trees beside it; see :func:`train_member`."""
+    in_context = replace(architecture, pooling="context", n_descriptors=descriptors.shape[1])
+    member = train_member(graphs, voltages_V, training_rows, in_context, schedule, seed, descriptors)
+    rows = np.sort(training_rows)
+    return replace(member, trees=train_trees(descriptors[rows], voltages_V[rows], seed))
+
+
+def _fit(
+    network: IonPooledCGCNN,
+    batcher: GraphBatcher,
+    targets: torch.Tensor,
+    rows: np.ndarray,
+    schedule: Schedule,
+    scale_V: float,
+    seed: int,
+) -> None:
     order = np.random.default_rng(seed)
-    batcher = GraphBatcher(graphs)
     # Batches of nearly equal size: a small last one would upset batch norm.
     steps_per_epoch = max(1, round(len(rows) / schedule.batch_size))
     optimizer = torch.optim.AdamW(
@@ -88,4 +121,3 @@ def train_member(
             cycle.step()
             losses.append(loss.item())
         logger.info("epoch %d: training MAE %.4f V", epoch + 1, scale_V * float(np.mean(losses)))
-    return Member(network, architecture, mean_V, scale_V, frozenset(graphs.elements_of(rows)))

@@ -4,6 +4,21 @@ import pytest
 from ionsieve.voltage.calibration import Residuals, cv_plus_interval, gaussian_sigma_V, out_of_fold_intervals
 
 
+def intervals_of_all_folds(residuals: Residuals, difficulties_V: np.ndarray | None = None):
+    """Out-of-fold intervals about zero of all electrodes, at a coverage of 0.9."""
+    low_V, high_V = np.empty((2, len(residuals.folds)))
+    for fold in np.unique(residuals.folds):
+        rows = residuals.folds == fold
+        low_V[rows], high_V[rows] = out_of_fold_intervals(
+            np.zeros(rows.sum()),
+            residuals,
+            0.9,
+            fold,
+            None if difficulties_V is None else difficulties_V[rows],
+        )
+    return low_V, high_V
+
+
 def folds_with_framework_errors(n_frameworks: int, seed: int) -> tuple[Residuals, np.ndarray]:
     """Errors that share a part within a framework, as electrodes of one host do."""
     random = np.random.default_rng(seed)
@@ -24,7 +39,7 @@ def test_intervals_hold_the_asked_share_of_new_frameworks(coverage):
 
 def test_out_of_fold_intervals_hold_the_asked_share():
     residuals, errors_V = folds_with_framework_errors(2000, seed=3)
-    low_V, high_V = out_of_fold_intervals(np.zeros(len(errors_V)), residuals, 0.9)
+    low_V, high_V = intervals_of_all_folds(residuals)
     assert ((errors_V >= low_V) & (errors_V <= high_V)).mean() == pytest.approx(0.9, abs=0.02)
 
 
@@ -32,9 +47,25 @@ def test_a_fold_does_not_calibrate_itself():
     """A fold with huge errors gets the narrow intervals of the others, and they its wide ones."""
     folds = np.repeat([0, 1], 100)
     residuals = Residuals(np.where(folds == 0, 100.0, 0.1), folds, np.arange(200))
-    low_V, high_V = out_of_fold_intervals(np.zeros(200), residuals, 0.9)
+    low_V, high_V = intervals_of_all_folds(residuals)
     np.testing.assert_allclose((high_V - low_V)[folds == 0], 0.2)
     np.testing.assert_allclose((high_V - low_V)[folds == 1], 200.0)
+
+
+def test_widths_follow_the_expected_errors_and_beat_one_width_for_all():
+    """Errors of which half are ten times larger, and a difficulty that knows which."""
+    random = np.random.default_rng(5)
+    difficulties_V = np.where(np.arange(4000) % 2 == 0, 0.1, 1.0)
+    errors_V = difficulties_V * random.normal(size=4000)
+    folds, frameworks = np.arange(4000) // 2 % 5, np.arange(4000)
+    knowing = Residuals(np.abs(errors_V), folds, frameworks, difficulties_V)
+    low_V, high_V = intervals_of_all_folds(knowing, difficulties_V)
+    inside = (errors_V >= low_V) & (errors_V <= high_V)
+    assert inside[::2].mean() == pytest.approx(0.9, abs=0.02)
+    assert inside[1::2].mean() == pytest.approx(0.9, abs=0.02)
+    np.testing.assert_allclose((high_V - low_V)[1::2], 10.0 * (high_V - low_V)[::2], rtol=0.1)
+    flat_low_V, flat_high_V = intervals_of_all_folds(Residuals(np.abs(errors_V), folds, frameworks))
+    assert np.mean(high_V - low_V) < 0.8 * np.mean(flat_high_V - flat_low_V)
 
 
 def test_a_framework_weighs_the_same_however_many_electrodes_it_has():

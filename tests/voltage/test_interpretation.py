@@ -1,6 +1,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from ase.data import atomic_numbers
@@ -10,6 +11,7 @@ from ionsieve import tables
 from ionsieve.errors import DataError
 from ionsieve.structures import to_columns
 from ionsieve.voltage.attribution import ensemble_contributions, neighbor_contributions
+from ionsieve.voltage.descriptors import describe
 from ionsieve.voltage.electrodes import Electrodes
 from ionsieve.voltage.interpretation import (
     IONS_PER_ELEMENT,
@@ -182,9 +184,31 @@ def test_contributions_add_up_to_the_prediction_less_the_baseline(
     found = neighbor_contributions(untrained_member, to_columns(disordered_looking_mgmno), "Mg")
     added_V = found.baseline_V + found.table["contribution_V"].sum()
     assert added_V == pytest.approx(found.voltage_V, abs=1e-5)
-    predicted_V = untrained_member.predict_V(graphs_of([disordered_looking_mgmno], "Mg"))[0]
+    predicted_V = untrained_member.network_V(graphs_of([disordered_looking_mgmno], "Mg"))[0]
     assert found.voltage_V == pytest.approx(predicted_V, abs=1e-4)
     assert found.table["contribution_V"].abs().max() > 1e-3
+    assert found.descriptors_V == 0.0
+
+
+def test_contributions_of_a_network_with_context_add_up_with_its_descriptors(rocksalt_mgo, graphs_of):
+    columns = to_columns(rocksalt_mgo)
+    descriptors = describe(pd.DataFrame([columns]), ["Mg"]).to_numpy()
+    architecture = Architecture(8.0, 12, 16, 3, 16, pooling="context", n_descriptors=descriptors.shape[1])
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        network = architecture.network()
+    # One descriptor far outside, which the network clamps; one that never varied.
+    training = descriptors + np.linspace(-1, 1.5, 4)[:, None] * np.ones_like(descriptors)
+    training[:, 0] += 99.0
+    training[:, 1] = 7.0
+    network.normalize_descriptors(training)
+    member = Member(network, architecture, 3.0, 1.0, frozenset())
+    found = neighbor_contributions(member, columns, "Mg")
+    added_V = found.baseline_V + found.descriptors_V + found.table["contribution_V"].sum()
+    assert added_V == pytest.approx(found.voltage_V, abs=1e-5)
+    predicted_V = member.network_V(graphs_of([rocksalt_mgo], "Mg"), descriptors)[0]
+    assert found.voltage_V == pytest.approx(predicted_V, abs=1e-4)
+    assert abs(found.descriptors_V) > 1e-4
 
 
 def test_baseline_knows_the_ion_and_nothing_of_its_crystal(
@@ -217,9 +241,9 @@ def test_a_supercell_has_the_contributions_of_its_cell(untrained_member, layered
 
 def test_explaining_leaves_the_member_as_it_was(untrained_member, rocksalt_mgo, graphs_of):
     graphs = graphs_of([rocksalt_mgo], "Mg")
-    before_V = untrained_member.predict_V(graphs)
+    before_V = untrained_member.network_V(graphs)
     neighbor_contributions(untrained_member, to_columns(rocksalt_mgo), "Mg")
-    assert untrained_member.predict_V(graphs) == before_V
+    assert untrained_member.network_V(graphs) == before_V
 
 
 def test_means_over_members_still_add_up(untrained_member, rocksalt_mgo: Structure):

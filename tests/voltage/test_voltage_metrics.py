@@ -94,12 +94,38 @@ def test_errors_are_reported_by_ion_and_for_full_extraction(held_out):
 
 
 def test_coverage_is_reported_among_predictions_above_3_V(held_out):
-    predictions_V = held_out["predicted_voltage_V"].to_numpy()
-    metrics = coverage_metrics(held_out, predictions_V - 0.3, predictions_V + 0.3)
+    predictions_V = held_out["predicted_voltage_V"]
+    metrics = coverage_metrics(
+        held_out.assign(
+            voltage_low_V=predictions_V - 0.3,
+            voltage_high_V=predictions_V + 0.3,
+            distance=[0.4, 0.1, 0.2, 0.3],
+        )
+    )
     assert metrics["all"]["coverage"] == 0.5
-    assert metrics["by_ion"]["Li"] == {"count": 2, "coverage": 0.5, "mean_width_V": pytest.approx(0.6)}
+    assert metrics["by_ion"]["Li"] == {
+        "count": 2,
+        "coverage": 0.5,
+        "mean_width_V": pytest.approx(0.6),
+        "median_half_width_V": pytest.approx(0.3),
+    }
     high = metrics["predicted_high"]
     assert high["count"] == 3
     assert high["coverage"] == pytest.approx(2 / 3)
     # Predicted 3.1 V, labelled 2.9 V: one of three was selected wrongly.
     assert high["precision"] == pytest.approx(2 / 3)
+
+
+def test_coverage_by_distance_runs_from_the_nearest_to_the_farthest(held_out):
+    """Only the nearest electrode, the second, is predicted badly."""
+    labels_V = held_out["voltage_V"]
+    metrics = coverage_metrics(
+        held_out.assign(
+            voltage_low_V=labels_V + np.array([-0.1, 0.1, -0.1, -0.1]),
+            voltage_high_V=labels_V + 0.2,
+            distance=[0.4, 0.1, 0.2, 0.3],
+        )
+    )
+    assert metrics["by_distance"][0]["coverage"] == 0.0
+    assert metrics["by_distance"][4]["coverage"] is None or metrics["by_distance"][4]["coverage"] == 1.0
+    assert sum(fifth["count"] for fifth in metrics["by_distance"]) == 4

@@ -37,14 +37,14 @@ def test_the_description_of_a_crystal_does_not_matter(
     name, ion, change, request, graphs_of, untrained_member
 ):
     structure = request.getfixturevalue(name)
-    here, there = untrained_member.predict_V(graphs_of([structure, change(structure)], ion))
+    here, there = untrained_member.network_V(graphs_of([structure, change(structure)], ion))
     assert there == pytest.approx(here, abs=1e-5)
 
 
 @pytest.mark.parametrize(("name", "ion"), CRYSTALS)
 def test_a_supercell_has_the_voltage_of_its_cell(name, ion, request, graphs_of, untrained_member):
     structure = request.getfixturevalue(name)
-    cell, supercell = untrained_member.predict_V(graphs_of([structure, structure * (2, 1, 3)], ion))
+    cell, supercell = untrained_member.network_V(graphs_of([structure, structure * (2, 1, 3)], ion))
     assert supercell == pytest.approx(cell, abs=1e-5)
 
 
@@ -78,13 +78,13 @@ def test_merged_atoms_give_what_separate_atoms_give(name, ion, request, graphs_o
         is_ion = torch.tensor([site.specie.symbol == ion for site in structure])
         pooled = torch.nn.functional.softplus(atoms[is_ion].mean(dim=0))
         expected = network.output(torch.nn.functional.softplus(network.hidden(pooled))).item() + 3.0
-    assert untrained_member.predict_V(graphs_of([structure], ion))[0] == pytest.approx(expected, abs=1e-4)
+    assert untrained_member.network_V(graphs_of([structure], ion))[0] == pytest.approx(expected, abs=1e-4)
 
 
 def test_a_longer_bond_changes_the_voltage(rocksalt_mgo, graphs_of, untrained_member):
     expanded = rocksalt_mgo.copy()
     expanded.apply_strain(0.05)
-    here, there = untrained_member.predict_V(graphs_of([rocksalt_mgo, expanded], "Mg"))
+    here, there = untrained_member.network_V(graphs_of([rocksalt_mgo, expanded], "Mg"))
     assert abs(there - here) > 1e-3
 
 
@@ -128,6 +128,6 @@ def test_batches_by_edges_hold_every_crystal_once_and_in_order(synthetic_electro
 def test_a_member_comes_back_from_its_state(synthetic_electrodes, untrained_member):
     restored = Member.from_state(untrained_member.to_state())
     np.testing.assert_array_equal(
-        restored.predict_V(synthetic_electrodes.graphs),
-        untrained_member.predict_V(synthetic_electrodes.graphs),
+        restored.network_V(synthetic_electrodes.graphs),
+        untrained_member.network_V(synthetic_electrodes.graphs),
     )

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ from ionsieve.artifacts import digest, write_json
 from ionsieve.errors import DataError
 from ionsieve.tables import CANDIDATES, OUT_OF_FOLD, PREDICTIONS, to_arrow, write_table
 from ionsieve.voltage.cross_validation import run_fold
+from ionsieve.voltage.descriptors import describe
 from ionsieve.voltage.ensemble import Ensemble, assemble, load_member, measure, model_card, save_member
 from ionsieve.voltage.members import Architecture
 from ionsieve.voltage.prediction import KnownElectrodes, predict_candidates
@@ -21,16 +23,17 @@ FOLDS = 3
 @pytest.fixture(scope="module")
 def folds(synthetic_electrodes):
     framework = [
-        run_fold(synthetic_electrodes, "framework", fold, FOLDS, SMALL, SCHEDULE, seed=0)
+        run_fold(synthetic_electrodes, "ionsieve", "framework", fold, FOLDS, SMALL, SCHEDULE, seed=0)
         for fold in range(FOLDS)
     ]
-    _, paper_held_out = run_fold(synthetic_electrodes, "paper", 0, FOLDS, SMALL, SCHEDULE, seed=0)
-    return [member for member, _ in framework], pd.concat([*(rows for _, rows in framework), paper_held_out])
+    _, paper_held_out = run_fold(synthetic_electrodes, "ionsieve", "paper", 0, FOLDS, SMALL, SCHEDULE, seed=0)
+    out_of_fold = pd.concat([*(rows for _, rows in framework), paper_held_out])
+    return assemble([member for member, _ in framework], synthetic_electrodes, out_of_fold, 0.9, seed=0)
 
 
 @pytest.fixture(scope="module")
 def ensemble(folds) -> Ensemble:
-    return assemble(*folds, coverage=0.9)
+    return folds[0]
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +75,8 @@ def test_a_new_candidate_gets_the_mean_of_the_members(predictions, candidates, e
     from ionsieve.structures import to_structure
 
     graphs = graphs_of([to_structure(candidates.iloc[0])], "Mg")
-    member_V = [member.predict_V(graphs)[0] for member in ensemble.members]
+    descriptors = describe(candidates.iloc[:1], ["Mg"]).to_numpy()
+    member_V = [member.predict(graphs, descriptors).voltages_V[0] for member in ensemble.members]
     assert predictions["voltage_V"][0] == pytest.approx(np.mean(member_V), abs=1e-5)
     assert predictions["voltage_spread_V"][0] == pytest.approx(np.std(member_V), abs=1e-5)
     assert not predictions["known"][0]
@@ -83,6 +87,8 @@ def test_a_training_electrode_shows_its_label_and_its_out_of_fold_prediction(pre
     out_of_fold = folds[1].set_index(["protocol", "material_id"]).loc[("framework", row["material_id"])]
     assert row["known"]
     assert row["voltage_V"] == out_of_fold["predicted_voltage_V"]
+    assert row["voltage_low_V"] == out_of_fold["voltage_low_V"]
+    assert row["voltage_high_V"] == out_of_fold["voltage_high_V"]
     assert row["label_voltage_V"] == out_of_fold["voltage_V"]
     assert row["label_kind"] == "synthetic"
 
@@ -95,7 +101,7 @@ def test_an_electrode_of_another_ion_is_not_known(candidates, ensemble, folds, c
 def test_a_label_of_another_kind_is_shown_as_such(synthetic_electrodes, ensemble, folds):
     mixed = synthetic_electrodes.table.copy()
     mixed.loc[mixed["electrode_id"] == "MgTiO", "label_kind"] = "CHGNet"
-    electrodes = type(synthetic_electrodes)(synthetic_electrodes.graphs, mixed, 8.0, 12, "mixed")
+    electrodes = dataclasses.replace(synthetic_electrodes, table=mixed)
     card = model_card(electrodes, ensemble, SCHEDULE, {}, seed=0)
     kinds = KnownElectrodes.from_out_of_fold(folds[1], card, "Mg").table["label_kind"]
     assert kinds["m-MgTiO"] == "CHGNet"
@@ -107,6 +113,7 @@ def test_intervals_hold_the_prediction_and_widen_for_an_element_never_seen(predi
     assert (predictions["voltage_V"] < predictions["voltage_high_V"]).all()
     widths_V = predictions["voltage_high_V"] - predictions["voltage_low_V"]
     assert widths_V[2] > 1.5 * widths_V[[0, 1]].max()
+    assert predictions["in_domain"].tolist() == [True, True, False, True]
     assert np.isfinite(predictions["voltage_V"]).all()
     np.testing.assert_allclose(predictions["voltage_sigma_V"], widths_V / 2 / 1.6448536)
 
@@ -144,9 +151,9 @@ def test_a_truncated_model_is_a_clear_error(ensemble, tmp_path):
 
 
 def test_a_foreign_file_is_a_clear_error(folds, tmp_path):
-    save_member(tmp_path / "member.pt", folds[0][0])
+    save_member(tmp_path / "member.pt", folds[0].members[0])
     with pytest.raises(
-        DataError, match="should hold 'ionsieve voltage ensemble 1', but holds 'ionsieve voltage member 1'"
+        DataError, match="should hold 'ionsieve voltage ensemble 2', but holds 'ionsieve voltage member 2'"
     ):
         Ensemble.load(tmp_path / "member.pt")
     (tmp_path / "text.pt").write_text("not a model")

@@ -48,6 +48,6 @@ def test_a_short_training_comes_near_the_papers_error(real_electrodes):
     """The paper reports 0.25 to 0.33 V by ion; a quarter of the training gives less than 0.40 V."""
     architecture = Architecture(8.0, 12, atom_features=64, convolutions=3, hidden_features=128)
     schedule = Schedule(epochs=15, batch_size=32, learning_rate=0.002, weight_decay=1e-4)
-    _, held_out = run_fold(real_electrodes, "paper", 0, 5, architecture, schedule, seed=0)
+    _, held_out = run_fold(real_electrodes, "cgcnn", "paper", 0, 5, architecture, schedule, seed=0)
     errors_V = held_out["predicted_voltage_V"] - held_out["voltage_V"]
     assert np.abs(errors_V).mean() < 0.40

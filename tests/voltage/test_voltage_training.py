@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -6,52 +8,81 @@ import torch
 from ionsieve.artifacts import digest
 from ionsieve.tables import OUT_OF_FOLD, write_table
 from ionsieve.voltage.cross_validation import member_seed, run_fold
-from ionsieve.voltage.electrodes import Electrodes
 from ionsieve.voltage.ensemble import save_member
 from ionsieve.voltage.members import Architecture
-from ionsieve.voltage.training import Schedule, train_member
+from ionsieve.voltage.training import Schedule, train_ionsieve, train_member
 
 SMALL = Architecture(cutoff_A=8.0, max_neighbors=12, atom_features=16, convolutions=2, hidden_features=16)
 QUICK = Schedule(epochs=30, batch_size=8, learning_rate=0.01, weight_decay=0.0)
 VERY_QUICK = Schedule(epochs=2, batch_size=16, learning_rate=0.01, weight_decay=0.0)
 
 
-def test_voltages_of_unseen_frameworks_are_learned(synthetic_electrodes):
+MODELS = pytest.mark.parametrize("model", ["cgcnn", "ionsieve"])
+
+
+@MODELS
+def test_voltages_of_unseen_frameworks_are_learned(model, synthetic_electrodes):
     """Metal, anion and ion add up to the voltage: a network that sees all three predicts new hosts."""
-    _, held_out = run_fold(synthetic_electrodes, "framework", 0, 5, SMALL, QUICK, seed=0)
+    _, held_out = run_fold(synthetic_electrodes, model, "framework", 0, 5, SMALL, QUICK, seed=0)
     labels_V, predictions_V = held_out["voltage_V"], held_out["predicted_voltage_V"]
     baseline_V = np.abs(labels_V - synthetic_electrodes.voltages_V.mean()).mean()
     assert np.abs(labels_V - predictions_V).mean() < 0.5 * baseline_V
     assert np.corrcoef(labels_V, predictions_V)[0, 1] > 0.9
 
 
-def test_scrambled_voltages_cannot_be_predicted(synthetic_electrodes):
+@MODELS
+def test_scrambled_voltages_cannot_be_predicted(model, synthetic_electrodes):
     """A way for a label to reach its own prediction would show here."""
     scrambled = np.random.default_rng(5).permutation(synthetic_electrodes.voltages_V)
-    electrodes = Electrodes(
-        synthetic_electrodes.graphs,
-        synthetic_electrodes.table.assign(voltage_V=scrambled),
-        8.0,
-        12,
-        "scrambled",
+    electrodes = dataclasses.replace(
+        synthetic_electrodes, table=synthetic_electrodes.table.assign(voltage_V=scrambled)
     )
-    folds = [run_fold(electrodes, "framework", fold, 5, SMALL, QUICK, seed=0)[1] for fold in range(2)]
+    folds = [run_fold(electrodes, model, "framework", fold, 5, SMALL, QUICK, seed=0)[1] for fold in range(2)]
     held_out = pd.concat(folds)
     error_V = np.abs(held_out["voltage_V"] - held_out["predicted_voltage_V"]).mean()
     assert error_V > 0.8 * np.abs(scrambled - scrambled.mean()).mean()
 
 
-def test_held_out_voltages_do_not_touch_the_member(synthetic_electrodes, tmp_path):
-    """Not its weights and not its normaliser: absurd labels of held-out rows leave the same bytes."""
+@MODELS
+def test_held_out_voltages_do_not_touch_the_member(model, synthetic_electrodes, tmp_path):
+    """Not its weights, its trees or its normalisers: absurd labels of held-out rows leave the same bytes."""
     voltages_V = synthetic_electrodes.voltages_V
     training = np.arange(0, len(voltages_V), 2)
     absurd_V = np.where(np.isin(np.arange(len(voltages_V)), training), voltages_V, 1e6)
+    train = train_ionsieve if model == "ionsieve" else train_member
     for name, labels_V in {"true": voltages_V, "absurd": absurd_V}.items():
-        member = train_member(synthetic_electrodes.graphs, labels_V, training, SMALL, VERY_QUICK, seed=1)
+        member = train(
+            synthetic_electrodes.graphs,
+            labels_V,
+            training,
+            SMALL,
+            VERY_QUICK,
+            seed=1,
+            descriptors=synthetic_electrodes.descriptors if model == "ionsieve" else None,
+        )
         save_member(tmp_path / f"{name}.pt", member)
         assert member.mean_V == pytest.approx(voltages_V[training].mean())
         assert member.scale_V == pytest.approx(voltages_V[training].std())
     assert digest(tmp_path / "true.pt") == digest(tmp_path / "absurd.pt")
+
+
+def test_held_out_descriptors_do_not_touch_the_member(synthetic_electrodes, tmp_path):
+    """Their normaliser is of the training rows alone."""
+    training = np.arange(0, len(synthetic_electrodes.table), 2)
+    strange = synthetic_electrodes.descriptors.copy()
+    strange[1::2] = 1e3
+    for name, descriptors in {"true": synthetic_electrodes.descriptors, "strange": strange}.items():
+        member = train_ionsieve(
+            synthetic_electrodes.graphs,
+            synthetic_electrodes.voltages_V,
+            training,
+            SMALL,
+            VERY_QUICK,
+            seed=1,
+            descriptors=descriptors,
+        )
+        save_member(tmp_path / f"{name}.pt", member)
+    assert digest(tmp_path / "true.pt") == digest(tmp_path / "strange.pt")
 
 
 def test_a_member_knows_the_elements_it_saw(synthetic_electrodes):
@@ -65,10 +96,11 @@ def test_a_member_knows_the_elements_it_saw(synthetic_electrodes):
     assert {3, 8, 9, 11, 12, 22, 27} <= member.seen_numbers
 
 
-def test_a_rerun_gives_the_same_bytes(synthetic_electrodes, tmp_path):
+@MODELS
+def test_a_rerun_gives_the_same_bytes(model, synthetic_electrodes, tmp_path):
     for run in ("first", "second"):
         torch.rand(len(run))  # whatever else drew random numbers before
-        member, held_out = run_fold(synthetic_electrodes, "paper", 0, 5, SMALL, VERY_QUICK, seed=3)
+        member, held_out = run_fold(synthetic_electrodes, model, "paper", 0, 5, SMALL, VERY_QUICK, seed=3)
         save_member(tmp_path / run / "state.pt", member)
         write_table(held_out, OUT_OF_FOLD, tmp_path / run / "predictions.parquet")
     for name in ("state.pt", "predictions.parquet"):
@@ -98,4 +130,4 @@ def test_one_electrode_is_not_enough_for_batch_norm_but_two_alike_are(synthetic_
         synthetic_electrodes.graphs, same_V, np.array([0, 1]), SMALL, Schedule(20, 32, 0.01, 0.0), seed=0
     )
     assert member.scale_V == 1.0
-    assert member.predict_V(synthetic_electrodes.graphs)[:2] == pytest.approx(3.3, abs=0.3)
+    assert member.network_V(synthetic_electrodes.graphs)[:2] == pytest.approx(3.3, abs=0.3)
