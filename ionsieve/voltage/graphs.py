@@ -22,8 +22,9 @@ from vesin import NeighborList
 # Distances in one crystal that differ by less are one distance: more than the noise of relaxed
 # coordinates, far less than the Gaussians that describe a distance resolve (0.2 angstrom).
 DISTANCE_TOLERANCE_A = 1e-4
-# The first cutoff to try: dense crystals have their 12 nearest within, at a fraction of the pairs.
-_FIRST_CUTOFF_A = 4.0
+# The sphere to search first holds this many times the neighbours wanted, were the atoms spread evenly: few
+# crystals then need a second search, and few pairs are found in vain.
+_EXPECTED_PER_WANTED = 2.0
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,9 @@ def nearest_neighbors(
     -------
     centre, neighbour (both int64) and distance in angstrom of each edge, sorted by centre, then distance.
     """
-    reach_A = min(_FIRST_CUTOFF_A, cutoff_A)
+    volume_per_atom_A3 = abs(np.linalg.det(cell)) / len(points)
+    sphere_A3 = _EXPECTED_PER_WANTED * max_neighbors * volume_per_atom_A3
+    reach_A = min(np.cbrt(3.0 * sphere_A3 / (4.0 * np.pi)), cutoff_A)
     while True:
         first, second, distance_A = _pairs_within(points, cell, reach_A)
         # The margin keeps a tie from being cut in two by the cutoff.
