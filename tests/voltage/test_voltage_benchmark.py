@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ionsieve.config import BenchmarkConfig
 from ionsieve.errors import DataError
 from ionsieve.tables import HELD_OUT, to_arrow
 from ionsieve.voltage import benchmark
@@ -87,6 +88,13 @@ def test_an_unknown_model_is_a_clear_error(electrodes):
 @pytest.mark.parametrize("protocol", ["paper", "framework"])
 def test_the_reference_starts_from_the_seed_of_the_workflows_own_folds(protocol):
     assert fold_seed(3, protocol, 2) == member_seed(3, protocol, 2)
+
+
+def test_the_configuration_offers_the_models_and_protocols_that_there_are():
+    offered = BenchmarkConfig()
+    assert offered.models == list(MODELS)
+    assert offered.protocols == list(BENCHMARK_PROTOCOLS)
+    assert benchmark.REFERENCE in MODELS
 
 
 def test_every_fold_has_a_seed_of_its_own():
