@@ -260,6 +260,11 @@ class ScreenConfig(_Section):
     max_voltage_V: float = Field(
         default=6.0, gt=-5, lt=10, description="Upper limit, set by the electrolyte."
     )
+    min_voltage_probability: Fraction | None = Field(
+        default=None,
+        description="If given, asks for this probability that the voltage lies between the two limits, in"
+        " place of a predicted voltage between them.",
+    )
     min_capacity_vol_Ah_per_L: NotNegative = Field(
         default=800.0, description="Full extraction, per volume (paper: 800)."
     )

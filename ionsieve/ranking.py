@@ -178,6 +178,7 @@ def _flags(
     present = {
         "control": candidate["role"] == "control",
         "known": candidate["known"],
+        "out_of_domain": not candidate["in_domain"],
         "anion_redox": candidate["anion_redox"],
         "hull_unknown": candidate["energy_above_hull_eV_per_atom"] is None,
         "upper_bound": bound,

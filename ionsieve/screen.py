@@ -39,6 +39,7 @@ class Thresholds:
 
     min_voltage_V: float
     max_voltage_V: float
+    min_voltage_probability: float | None
     min_capacity_vol_Ah_per_L: float
     min_capacity_grav_mAh_per_g: float
     min_redox_capacity_vol_Ah_per_L: float
@@ -100,7 +101,7 @@ def screen(
     )
     missing = sorted(set(controls) - {row["material_id"] for row in references})
     return (
-        chosen[tables.SCREENED.names].astype({"known": bool, "anion_redox": bool}),
+        chosen[tables.SCREENED.names].astype({"in_domain": bool, "known": bool, "anion_redox": bool}),
         chosen[["material_id", "numbers", "cell", "frac_coords"]],
         _funnel_document(funnel, working_ion, thresholds, missing),
     )
@@ -150,6 +151,7 @@ _STEPS = (
     ("excluded_element", "holds an element that screen.exclude_elements leaves out"),
     ("voltage_low", "predicted voltage at or below screen.min_voltage_V"),
     ("voltage_high", "predicted voltage above screen.max_voltage_V"),
+    ("voltage_probability", "P(voltage in the window) below screen.min_voltage_probability"),
     ("capacity_vol", "volumetric capacity at or below screen.min_capacity_vol_Ah_per_L"),
     ("capacity_grav", "gravimetric capacity below screen.min_capacity_grav_mAh_per_g"),
     ("redox_capacity", "redox-limited capacity below screen.min_redox_capacity_vol_Ah_per_L"),
@@ -160,10 +162,12 @@ _STEPS = (
 
 def _first_step_failed(properties: Mapping[str, Any], limits: Thresholds) -> str | None:
     elements = {structures.chemical_symbols[number] for number in properties["numbers"]}
+    likely = limits.min_voltage_probability
     failed = {
         "excluded_element": not elements.isdisjoint(limits.exclude_elements),
-        "voltage_low": not properties["voltage_V"] > limits.min_voltage_V,
-        "voltage_high": properties["voltage_V"] > limits.max_voltage_V,
+        "voltage_low": likely is None and not properties["voltage_V"] > limits.min_voltage_V,
+        "voltage_high": likely is None and properties["voltage_V"] > limits.max_voltage_V,
+        "voltage_probability": likely is not None and properties["voltage_pass_probability"] < likely,
         "capacity_vol": not properties["capacity_vol_Ah_per_L"] > limits.min_capacity_vol_Ah_per_L,
         "capacity_grav": properties["capacity_grav_mAh_per_g"] < limits.min_capacity_grav_mAh_per_g,
         "redox_capacity": properties["redox_capacity_vol_Ah_per_L"] < limits.min_redox_capacity_vol_Ah_per_L,

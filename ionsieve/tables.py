@@ -177,7 +177,8 @@ SCREENED = pa.schema(
         _number("voltage_low_V"),
         _number("voltage_high_V"),
         _number("voltage_spread_V"),
-        _number("voltage_pass_probability"),  # P(voltage above screen.min_voltage_V)
+        _number("voltage_pass_probability"),  # P(voltage within the screen's window)
+        _flag("in_domain"),
         _flag("known"),
         _number("label_voltage_V", nullable=True),
         _text("label_kind", nullable=True),

@@ -27,6 +27,7 @@ checkpoint shortlist:
         working_ion=config_model.working_ion,
         min_voltage_V=config_model.screen.min_voltage_V,
         max_voltage_V=config_model.screen.max_voltage_V,
+        min_voltage_probability=config_model.screen.min_voltage_probability,
         min_capacity_vol_Ah_per_L=config_model.screen.min_capacity_vol_Ah_per_L,
         min_capacity_grav_mAh_per_g=config_model.screen.min_capacity_grav_mAh_per_g,
         min_redox_capacity_vol_Ah_per_L=config_model.screen.min_redox_capacity_vol_Ah_per_L,

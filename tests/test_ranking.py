@@ -26,6 +26,7 @@ def shortlisted(material_id: str, screen_score: float = 1000.0, **changes) -> di
         "voltage_high_V": 3.6,
         "voltage_spread_V": 0.1,
         "voltage_pass_probability": 0.8,
+        "in_domain": True,
         "known": False,
         "label_voltage_V": None,
         "label_kind": None,

@@ -11,6 +11,7 @@ from ionsieve.structures import to_columns
 
 LIMITS = {
     "min_voltage_V": 3.0,
+    "min_voltage_probability": None,
     "max_voltage_V": 5.0,
     "min_capacity_vol_Ah_per_L": 800.0,
     "min_capacity_grav_mAh_per_g": 0.0,
@@ -52,6 +53,8 @@ def _shard(*entries: tuple[str, Structure, float], source: str = "files", sigma_
                 "voltage_high_V": voltage_V + 0.5,
                 "voltage_spread_V": 0.1,
                 "voltage_sigma_V": sigma_V,
+                "distance": 0.3,
+                "in_domain": True,
                 "known": False,
                 "label_voltage_V": None,
                 "label_kind": None,
@@ -161,3 +164,13 @@ def test_structure_files_hold_the_crystal_only_and_keep_their_date(tmp_path):
     assert (tmp_path / "x.cif").stat().st_mtime == 1
     back = Structure.from_file(tmp_path / "x.cif")
     assert np.isclose(back.volume, 3.9**3) and back.composition == _perovskite("Cr").composition
+
+
+def test_a_probability_can_be_asked_for_in_place_of_the_mean():
+    """2.9 V with a narrow error bar may pass where 3.1 V with one far wider than the window does not."""
+    near = _shard(("near", _perovskite("V"), 2.9), sigma_V=0.3)
+    wild = _shard(("wild", _perovskite("Mn"), 3.1), sigma_V=4.0)
+    screened, _, funnel = _screen(near, wild, min_voltage_probability=0.3)
+    assert screened["material_id"].tolist() == ["near"]
+    assert _removed(funnel) == {"voltage_probability": 1}
+    assert _screen(near, wild)[0]["material_id"].tolist() == ["wild"]

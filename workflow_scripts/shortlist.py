@@ -14,6 +14,7 @@ from ionsieve.screen import Thresholds, read_shards, screen, shortlist, write_st
 THRESHOLDS = (
     "min_voltage_V",
     "max_voltage_V",
+    "min_voltage_probability",
     "min_capacity_vol_Ah_per_L",
     "min_capacity_grav_mAh_per_g",
     "min_redox_capacity_vol_Ah_per_L",

@@ -61,4 +61,4 @@ def train_trees(
         "verbosity": -1,
     }
     data = lightgbm.Dataset(inputs.astype(np.float32), label=targets_V)
-    return BoostedTrees(lightgbm.train(parameters | fixed, data))
+    return BoostedTrees(lightgbm.train({**parameters, **fixed}, data))

@@ -112,7 +112,7 @@ def element_properties() -> np.ndarray:
         _known(elements, lambda e: e.X),
         _known(elements, lambda e: e.atomic_radius),
         _known(elements, lambda e: e.mendeleev_no),
-        *(_known(elements, lambda e, nth=nth: e.ionization_energies[nth]) for nth in range(4)),
+        *(_known(elements, _ionization_energy_eV(nth)) for nth in range(4)),
         _known(elements, lambda e: e.electron_affinity),
         np.array([_outer_electrons(element) for element in elements], dtype=float),
         np.array([element.row for element in elements], dtype=float),
@@ -123,6 +123,13 @@ def element_properties() -> np.ndarray:
     table = np.vstack([np.zeros(len(columns)), np.stack(columns, axis=1)])
     table.setflags(write=False)
     return table
+
+
+def _ionization_energy_eV(nth: int) -> Callable[[Element], float]:
+    def of_element(element: Element) -> float:
+        return float(element.ionization_energies[nth])
+
+    return of_element
 
 
 def _outer_electrons(element: Element) -> int:

@@ -35,7 +35,8 @@ def describe_electrodes(electrodes: pd.DataFrame) -> pd.DataFrame:
     from ionsieve.voltage.energy_model import EnergyModel
 
     model, rows = EnergyModel(), []
-    for electrode in tqdm(electrodes.to_dict("records"), desc="electrodes", disable=None):
+    for record in tqdm(electrodes.to_dict("records"), desc="electrodes", disable=None):
+        electrode = {str(name): value for name, value in record.items()}
         key = {name: electrode[name] for name in ("electrode_id", "material_id", "working_ion")}
         try:
             rows.append(key | model.describe(electrode, electrode["working_ion"]))

@@ -13,7 +13,7 @@ a few steps, and the metal is the working ion's own:
 import warnings
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -97,12 +97,15 @@ class EnergyModel:
     def _predict(self, atoms: Atoms) -> dict[str, Any]:
         graph = self._calculator.model.graph_converter(_to_structure(atoms))
         with torch.no_grad():
-            result = self._model.predict_graph(
-                graph,
-                task="em",
-                return_site_energies=True,
-                return_atom_feas=True,
-                return_crystal_feas=True,
+            result = cast(
+                "dict[str, Any]",
+                self._model.predict_graph(
+                    graph,
+                    task="em",
+                    return_site_energies=True,
+                    return_atom_feas=True,
+                    return_crystal_feas=True,
+                ),
             )
         return {
             "energy_eV": float(result["e"]) * len(atoms),
@@ -123,7 +126,10 @@ class EnergyModel:
         # One atom alone knows no forces, and CHGNet no cell without neighbours.
         if len(host) > 1:
             optimizer = BFGS(
-                FrechetCellFilter(moving), logfile=None, maxstep=LARGEST_STEP_A, alpha=FIRST_CURVATURE
+                cast(Atoms, FrechetCellFilter(moving)),
+                logfile=None,
+                maxstep=LARGEST_STEP_A,
+                alpha=FIRST_CURVATURE,
             )
             for _ in optimizer.irun(fmax=CONVERGED_FORCE_EV_PER_A, steps=RELAXATION_STEPS):
                 ratio = moving.get_volume() / host.get_volume()
@@ -143,7 +149,7 @@ class EnergyModel:
         metal.calc = self._calculator
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            for _ in BFGS(FrechetCellFilter(metal), logfile=None).irun(fmax=1e-3, steps=50):
+            for _ in BFGS(cast(Atoms, FrechetCellFilter(metal)), logfile=None).irun(fmax=1e-3, steps=50):
                 pass
         return metal.get_potential_energy() / len(metal)
 

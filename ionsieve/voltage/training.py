@@ -79,9 +79,11 @@ def train_ionsieve(
     architecture: Architecture,
     schedule: Schedule,
     seed: int,
-    descriptors: np.ndarray,
+    descriptors: np.ndarray | None,
 ) -> Member:
     """Train the network that reads its ions in context, and trees beside it; see :func:`train_member`."""
+    if descriptors is None:
+        raise ValueError("this model reads descriptors, and got none")
     in_context = replace(architecture, pooling="context", n_descriptors=descriptors.shape[1])
     member = train_member(graphs, voltages_V, training_rows, in_context, schedule, seed, descriptors)
     rows = np.sort(training_rows)
