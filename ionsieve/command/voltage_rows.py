@@ -36,8 +36,8 @@ REASONS_SHOWN = 8
 NONE_KNOWN = KnownElectrodes(
     pd.DataFrame(
         {
-            "predicted_voltage_V": pd.Series(dtype=float),
-            "voltage_V": pd.Series(dtype=float),
+            **{name: pd.Series(dtype=float) for name in ("predicted_voltage_V", "voltage_V")},
+            **{name: pd.Series(dtype=float) for name in ("voltage_low_V", "voltage_high_V")},
             "label_kind": pd.Series(dtype=object),
         }
     )
@@ -109,7 +109,6 @@ class VoltageRows:
                 volumetric_capacity(n, self._working_ion, volume)
                 for n, volume in zip(n_ions, volumes_A3, strict=True)
             ],
-            in_domain=predictions.get("in_domain", True),
         )[COLUMNS]
 
     def _chunks(self) -> Iterator[pd.DataFrame]:

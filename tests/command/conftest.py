@@ -19,7 +19,7 @@ from ionsieve.voltage.ensemble import assemble, measure, model_card
 from ionsieve.voltage.members import Architecture
 from ionsieve.voltage.training import Schedule
 
-FOLDS = 2
+FOLDS = 3
 
 
 def layered_crystal(ion: str, metal: str, anion: str) -> Structure:
@@ -62,11 +62,12 @@ def model_folder(tmp_path_factory) -> Path:
     architecture = Architecture(8.0, 12, atom_features=8, convolutions=1, hidden_features=8)
     schedule = Schedule(epochs=2, batch_size=8, learning_rate=0.01, weight_decay=0.0)
     folds = [
-        run_fold(electrodes, protocol, fold, FOLDS, architecture, schedule, seed=0)
+        run_fold(electrodes, "ionsieve", protocol, fold, FOLDS, architecture, schedule, seed=0)
         for protocol, fold in [*(("framework", fold) for fold in range(FOLDS)), ("paper", 0)]
     ]
     out_of_fold = pd.concat([rows for _, rows in folds])
-    ensemble = assemble([member for member, _ in folds[:FOLDS]], out_of_fold, coverage=0.9)
+    members = [member for member, _ in folds[:FOLDS]]
+    ensemble, out_of_fold = assemble(members, electrodes, out_of_fold, coverage=0.9, seed=0)
     metrics = measure(electrodes, out_of_fold, FOLDS, 0.9, seed=0)
     folder = tmp_path_factory.mktemp("model")
     ensemble.save(folder / "state.pt")
