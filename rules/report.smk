@@ -31,11 +31,20 @@ rule rank:
 
 rule report:
     input:
+        **interpretation_of_report,
         config="results/config.yaml",
         catalogue="results/data/catalogue.json",
         rejects=after_catalogue("results/data/rejects.csv"),
         out_of_fold=after_catalogue("results/voltage/out_of_fold.parquet"),
         metrics=after_catalogue("results/voltage/metrics.json"),
+        contributions=lambda wildcards: (
+            expand(
+                "results/voltage/contributions/{material_id}/contributions.json",
+                material_id=shortlisted_ids(wildcards),
+            )
+            if config_model.voltage.interpretation
+            else []
+        ),
         funnel="results/screen/funnel.json",
         screened="results/screen/screened.parquet",
         shortlist="results/screen/shortlist.parquet",

@@ -71,13 +71,3 @@ rule neighbor_contributions:
         "Neighbours that drive the voltage of {wildcards.material_id}"
     script:
         "../workflow_scripts/neighbor_contributions.py"
-
-
-def shortlist_contributions(wildcards):
-    """Neighbours that drive the voltage of each shortlisted crystal; none where switched off."""
-    if not config_model.voltage.interpretation:
-        return []
-    return expand(
-        "results/voltage/contributions/{material_id}/contributions.json",
-        material_id=shortlisted_ids(wildcards),
-    )

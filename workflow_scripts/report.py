@@ -17,7 +17,9 @@ ONE_FILE = (
     "shortlist",
     "ranked",
 )
-FILE_PER_CANDIDATE = ("transport", "msd", "potentials", "validation")
+# Not there when voltage.interpretation is off.
+INTERPRETATION = ("interpretation", "learned_elements", "local_environments")
+FILE_PER_CANDIDATE = ("contributions", "transport", "msd", "potentials", "validation")
 
 
 def main(snakemake: Any) -> None:
@@ -26,7 +28,8 @@ def main(snakemake: Any) -> None:
     from ionsieve.report.page import build_report
     from ionsieve.report.sources import ReportFiles, load
 
-    one = {name: Path(snakemake.input[name]) for name in ONE_FILE}
+    there = [name for name in INTERPRETATION if snakemake.input.get(name)]
+    one = {name: Path(snakemake.input[name]) for name in (*ONE_FILE, *there)}
     many = {name: [Path(path) for path in snakemake.input.get(name, [])] for name in FILE_PER_CANDIDATE}
     write_text(snakemake.output.page, build_report(load(ReportFiles(**one, **many))))
 

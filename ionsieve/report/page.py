@@ -241,9 +241,11 @@ def _coverage_rows(sources: ReportSources) -> list[dict[str, Any]]:
     if not measured:
         return []
     high = measured["predicted_high"]
+    fifths = ("nearest fifth", "second fifth", "third fifth", "fourth fifth", "farthest fifth")
     shares = [
         ("all", measured["all"]),
         *measured["by_ion"].items(),
+        *zip(fifths, measured.get("by_distance", ()), strict=False),
         (f"predicted above {wording.number(high['threshold_V'])} V", high),
     ]
     return [
@@ -281,6 +283,7 @@ def _contribution_rows(sources: ReportSources) -> list[dict[str, Any]]:
                 "baseline_V": document["baseline_V"],
                 "voltage_V": document["voltage_V"],
                 "descriptors_V": document["descriptors_V"],
+                "largest_descriptors": document["largest_descriptors"],
                 "elements": elements,
             }
         )

@@ -15,6 +15,7 @@ NON_COMMERCIAL = "BY-NC"
 FLAG_MEANINGS = {
     "control": "reference material; goes through MD, is never ranked",
     "known": "one of the training electrodes; its voltage here is the out-of-fold prediction",
+    "out_of_domain": "far from what the voltage model was trained on",
     "anion_redox": "full extraction needs the anions to be oxidised",
     "hull_unknown": "distance to the convex hull is not known",
     "upper_bound": "too few hops for a value: the conductivity lies below the bound shown (95 %)",
@@ -187,12 +188,17 @@ def learned(sources: ReportSources) -> list[str]:
         "each element, so that what it knows of chemistry it has learned from voltages.",
         _own_class("elements", "as their nearest element", summary["elements_of_own_class"]),
         _own_class(
-            "atoms in their surroundings",
-            "as their nearest atom of another element and host",
+            "host atoms in their surroundings",
+            "as their nearest host atom of another element and framework",
+            summary["host_environments_of_own_class"],
+        ),
+        _own_class(
+            "atoms, working ions among them",
+            "as their nearest atom of another element and framework",
             summary["environments_of_own_class"],
         ),
         f"Of {ions['count']} working ions, {percent(ions['share'])} % have a working ion as their nearest "
-        f"atom of another element and host; {percent(ions['chance_share'])} % would by chance, "
+        f"atom of another element and framework; {percent(ions['chance_share'])} % would by chance, "
         f"{percent(ions['untrained_share'])} % do in the untrained network. They "
         f"{'keep together' if together else 'do not keep together'}.",
     ]

@@ -9,7 +9,8 @@ and from where they sit in crystals. Two views of the trained network:
 The eye sees patterns in noise, so each view comes with a count: the share of elements (atoms) whose nearest
 neighbour is of their own class. Nearest is by the cosine of vectors without their mean. An atom's
 nearest is sought among atoms of OTHER elements in OTHER frameworks: that oxygen is next to oxygen, or
-next to what shares its crystal, would say nothing of classes. The shares stand against those of
+next to what shares its crystal, would say nothing of classes. Atoms are counted twice: those of the hosts
+among themselves, and all with the working ions. The shares stand against those of
 
 * shuffled classes: elements exchange their classes, class sizes stay (permutation test);
 * the untrained network: same initial weights, batch norms that know the data. Its atoms differ by their
@@ -117,8 +118,11 @@ def interpret(member: Member, electrodes: Electrodes, seed: int) -> Interpretati
 
     frameworks = pd.factorize(rows["framework"])[0]
     excluded = (sampled_numbers[:, None] == sampled_numbers) | (frameworks[:, None] == frameworks)
+    untrained_environments = atom_environments(untrained, graphs)[sample]
     nearest = nearest_by_cosine(environments, excluded)
-    untrained_nearest = nearest_by_cosine(atom_environments(untrained, graphs)[sample], excluded)
+    untrained_nearest = nearest_by_cosine(untrained_environments, excluded)
+    # Working ions stand together whatever their class, which hides the classes where they are counted.
+    host, among_hosts = ~is_ion, excluded[np.ix_(~is_ion, ~is_ion)]
     itself = np.eye(len(numbers), dtype=bool)
     summary = {
         "electrodes": len(electrodes.table),
@@ -129,6 +133,12 @@ def interpret(member: Member, electrodes: Electrodes, seed: int) -> Interpretati
             numbers,
             nearest_by_cosine(vectors, itself),
             nearest_by_cosine(element_embeddings(untrained, numbers), itself),
+            seed,
+        ),
+        "host_environments_of_own_class": same_class(
+            sampled_numbers[host],
+            nearest_by_cosine(environments[host], among_hosts),
+            nearest_by_cosine(untrained_environments[host], among_hosts),
             seed,
         ),
         "environments_of_own_class": same_class(sampled_numbers, nearest, untrained_nearest, seed),

@@ -186,6 +186,7 @@ def _write_interpretation(results: Path) -> None:
             "label_kinds": ["CHGNet"],
             "explained_variance": [0.23, 0.1],
             "elements_of_own_class": {**own_class, "count": 71, "share": 0.38},
+            "host_environments_of_own_class": {**own_class, "count": 120, "share": 0.43},
             "environments_of_own_class": {**own_class, "count": 200, "share": 0.27},
             "working_ions_near_each_other": {
                 "count": 80,
@@ -216,6 +217,7 @@ def screened_row(
         "voltage_high_V": voltage_V + 0.6,
         "voltage_spread_V": 0.12,
         "voltage_pass_probability": min(0.99, max(0.01, 0.5 + (voltage_V - 3.0))),
+        "in_domain": True,
         "known": "spinel" in material_id,
         "label_voltage_V": 2.9 if "spinel" in material_id else None,
         "label_kind": "CHGNet" if "spinel" in material_id else None,
@@ -326,6 +328,7 @@ def _write_candidate(
             "members": 5,
             "baseline_V": 2.22,
             "descriptors_V": 0.31,
+            "largest_descriptors": [{"name": "redox_potential_V", "contribution_V": 0.27}],
             "voltage_V": 3.05,
             "neighbors": [
                 {

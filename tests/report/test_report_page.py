@@ -170,7 +170,8 @@ def test_working_ions_have_a_shape_of_their_own_and_each_class_one_legend_entry(
 
 def test_what_was_learned_is_counted_against_chance(finished_page):
     assert "Of 71 elements, 38 % have one of their own class as their nearest element" in finished_page
-    assert "23 % in the untrained network. Classes are learned." in finished_page
+    assert finished_page.count("23 % in the untrained network. Classes are learned.") == 2
+    assert "Of 120 host atoms in their surroundings, 43 %" in finished_page
     assert "23 % in the untrained network. No more than chance allows." in finished_page
     assert "Of 80 working ions, 69 % have a working ion" in finished_page
 
@@ -181,6 +182,7 @@ def test_neighbours_of_the_best_candidate_are_drawn_and_all_are_listed(finished_
         {"O": 0.9, "Cr": -0.38}
     )
     assert "What drives the voltage of MgMn2O4" in finished_page
+    assert "<small>redox potential V +0.27</small>" in finished_page
     listed = finished_page[finished_page.index("By element of the neighbours") :]
     assert listed.count("Mg in average surroundings") == len(FINALISTS)
     assert (

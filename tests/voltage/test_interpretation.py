@@ -187,7 +187,7 @@ def test_contributions_add_up_to_the_prediction_less_the_baseline(
     predicted_V = untrained_member.network_V(graphs_of([disordered_looking_mgmno], "Mg"))[0]
     assert found.voltage_V == pytest.approx(predicted_V, abs=1e-4)
     assert found.table["contribution_V"].abs().max() > 1e-3
-    assert found.descriptors_V == 0.0
+    assert found.descriptors_V.empty
 
 
 def test_contributions_of_a_network_with_context_add_up_with_its_descriptors(rocksalt_mgo, graphs_of):
@@ -204,11 +204,13 @@ def test_contributions_of_a_network_with_context_add_up_with_its_descriptors(roc
     network.normalize_descriptors(training)
     member = Member(network, architecture, 3.0, 1.0, frozenset())
     found = neighbor_contributions(member, columns, "Mg")
-    added_V = found.baseline_V + found.descriptors_V + found.table["contribution_V"].sum()
+    added_V = found.baseline_V + found.descriptors_V.sum() + found.table["contribution_V"].sum()
     assert added_V == pytest.approx(found.voltage_V, abs=1e-5)
     predicted_V = member.network_V(graphs_of([rocksalt_mgo], "Mg"), descriptors)[0]
     assert found.voltage_V == pytest.approx(predicted_V, abs=1e-4)
-    assert abs(found.descriptors_V) > 1e-4
+    assert found.descriptors_V.abs().max() > 1e-4
+    # What never varied in training says nothing.
+    assert found.descriptors_V.iloc[1] == 0.0
 
 
 def test_baseline_knows_the_ion_and_nothing_of_its_crystal(
@@ -251,6 +253,7 @@ def test_means_over_members_still_add_up(untrained_member, rocksalt_mgo: Structu
     document = ensemble_contributions([untrained_member, shifted], to_columns(rocksalt_mgo), "Mg")
     contributions_V = [row["contribution_V"] for row in document["neighbors"]]
     assert document["baseline_V"] + sum(contributions_V) == pytest.approx(document["voltage_V"], abs=1e-5)
+    assert document["descriptors_V"] == 0.0 and document["largest_descriptors"] == []
     for row in document["neighbors"]:
         # Contributions of 1 and 2 parts: mean 1.5, standard deviation 0.5.
         assert row["contribution_spread_V"] == pytest.approx(abs(row["contribution_V"]) / 3.0)
