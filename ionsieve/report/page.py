@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 import jinja2
+import numpy as np
 import pandas as pd
 import yaml
 from markupsafe import Markup
@@ -263,19 +264,17 @@ def _contribution_rows(sources: ReportSources) -> list[dict[str, Any]]:
     """What each element around the working ion adds, candidate by candidate."""
     rows = []
     for formula, material_id, document in figures.explained_candidates(sources):
-        by_element = pd.DataFrame(document["neighbors"]).groupby("neighbor")
-        elements = [
-            {
-                "neighbor": element,
-                "count": float(of_element["count"].sum()),
-                "distances": wording.interval(
-                    of_element["distance_A"].min(), of_element["distance_A"].max(), wording.voltage
-                ),
-                "contribution_V": float(of_element["contribution_V"].sum()),
-            }
-            for element, of_element in by_element
-        ]
-        elements.sort(key=lambda row: -abs(row["contribution_V"]))
+        by_element = (
+            pd.DataFrame(document["neighbors"])
+            .groupby("neighbor")
+            .agg(
+                count=("count", "sum"),
+                nearest_A=("distance_A", "min"),
+                farthest_A=("distance_A", "max"),
+                contribution_V=("contribution_V", "sum"),
+            )
+            .sort_values("contribution_V", key=np.abs, ascending=False, kind="stable")
+        )
         rows.append(
             {
                 "formula": formula,
@@ -284,7 +283,7 @@ def _contribution_rows(sources: ReportSources) -> list[dict[str, Any]]:
                 "voltage_V": document["voltage_V"],
                 "descriptors_V": document["descriptors_V"],
                 "largest_descriptors": document["largest_descriptors"],
-                "elements": elements,
+                "elements": by_element.reset_index().to_dict("records"),
             }
         )
     return rows

@@ -9,8 +9,8 @@ with n_e the neighbours that edge e stands for, m_e a message and mu the mean su
 batch norm saw in training. alpha = 1 is the prediction; alpha = 0, the baseline, is the ion in average
 surroundings. A network that pools over ions alone then knows the ion's element and nothing else; one with
 context still sees its host, and each of its descriptors takes part likewise, between its mean over the
-training crystals and its own value. The contribution of edge e is the integrated gradient (Sundararajan, Taly and
-Yan, ICML 2017) of the voltage along the straight line between them,
+training crystals and its own value. The contribution of edge e is the integrated gradient (Sundararajan,
+Taly and Yan, ICML 2017) of the voltage along the straight line between them,
 
     c_e = integral over t from 0 to 1 of dV/dalpha_e at alpha = t (1, ..., 1),
 
