@@ -1,6 +1,6 @@
 """What each part of the voltage model is worth: framework folds, one member, one part changed at a time.
 
-    python benchmarks/voltage_ablation.py results/voltage/graphs.pt --out ablation.csv [--epochs 30] [--only NAME...]
+    python benchmarks/voltage_ablation.py results/voltage/graphs.pt --out ablation.csv
 
 Each variant is appended to the table when it is done, so that a stopped run has not lost it.
 """

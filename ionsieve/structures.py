@@ -16,6 +16,9 @@ from ionsieve.errors import IonSieveError
 # No pair of atoms in a crystal at rest is closer than this, but for O-H and H-H (0.7 A).
 SHORTEST_DISTANCE_A = 1.0
 SHORTEST_DISTANCE_WITH_HYDROGEN_A = 0.6
+# An atom in more space than this is a molecule in a box, and searching its neighbours takes minutes.
+LARGEST_VOLUME_PER_ATOM_A3 = 2000.0
+LARGEST_FRAC_COORD = 1e4
 
 
 class DamagedStructure(IonSieveError):
@@ -91,9 +94,18 @@ def check(row: Mapping[str, Any], working_ion: str | None) -> None:
         raise DamagedStructure("cell or coordinates are not finite numbers")
     if numbers.min() < 1 or numbers.max() >= len(chemical_symbols):
         raise DamagedStructure(f"unknown element with atomic number {numbers.min()} or {numbers.max()}")
+    if np.abs(frac_coords).max() > LARGEST_FRAC_COORD:
+        raise DamagedStructure(
+            f"fractional coordinate of {np.abs(frac_coords).max():.3g}; Cartesian ones in their place?"
+        )
     volume = volume_A3(cell)
+    if volume > numbers.size * LARGEST_VOLUME_PER_ATOM_A3:
+        raise DamagedStructure(f"cell of {volume:.4g} A3 is too large for {numbers.size} atoms")
     if volume < numbers.size * 1.0:
         raise DamagedStructure(f"cell of {volume:.2f} A3 is too small for {numbers.size} atoms")
+    shortest_A = np.linalg.norm(cell.reshape(3, 3), axis=1).min()
+    if shortest_A < SHORTEST_DISTANCE_WITH_HYDROGEN_A:
+        raise DamagedStructure(f"cell axis of {shortest_A:.3g} A: atoms overlap with their own images")
     if working_ion is not None and working_ion not in {chemical_symbols[number] for number in numbers}:
         raise DamagedStructure(f"contains no {working_ion}, the working ion")
     if working_ion is not None and {chemical_symbols[number] for number in numbers} == {working_ion}:

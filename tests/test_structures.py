@@ -68,6 +68,9 @@ def test_one_atom_on_its_own_image_is_refused():
         ({"frac_coords": [0.0, 0.0]}, "coordinate numbers"),
         ({"cell": [float("nan")] * 9}, "not finite"),
         ({"cell": [0.0] * 9}, "too small"),
+        ({"cell": np.diag([1e-5, 1e4, 1e4]).ravel()}, "cell axis of 1e-05 A"),
+        ({"cell": np.diag([1e6, 1e6, 1e6]).ravel()}, "too large for 8 atoms"),
+        ({"frac_coords": [1e9] * 24}, "fractional coordinate of 1e"),
     ],
 )
 def test_each_damage_has_its_reason(rock_salt_mgo, changes, reason):

@@ -8,7 +8,8 @@ Five groups, each with a prefix, so that an ablation can leave one out:
 ``distance_``       shortest and mean distances between the classes, volumes, density
 ``electrostatic_``  Ewald energies and site potentials of the formal charges, full and emptied of ions
 
-Nothing here is computed from energies or from any other electrode.
+Nothing here is computed from energies or from any other electrode, and nothing depends on how a crystal
+is written: not on the cell, its origin or the order of its atoms.
 """
 
 import warnings
@@ -39,6 +40,7 @@ _CUTOFF_A, _MAX_NEIGHBORS = 8.0, 12
 _FAR_A = 9.0
 # Digits of the Ewald sums; six are a hundred times finer than any tree's split.
 _EWALD_DIGITS = 6.0
+_DECIMALS = 3
 # Potentials beyond this are those of formal charges that no crystal carries (metals, subvalent hosts).
 _LARGEST_POTENTIAL_V = 500.0
 
@@ -69,7 +71,9 @@ def describe(crystals: pd.DataFrame, working_ions: Sequence[str]) -> pd.DataFram
         )
         for name, value in crystal.descriptors():
             table[row, place[name]] = value
-    return pd.DataFrame(np.nan_to_num(table, posinf=0.0, neginf=0.0), columns=list(names))
+    # Rounded, so that what the choice of cell leaves in an Ewald sum moves no crystal across a tree's split.
+    rounded = np.round(np.nan_to_num(table, posinf=0.0, neginf=0.0), _DECIMALS)
+    return pd.DataFrame(rounded, columns=list(names))
 
 
 @cache
@@ -147,7 +151,6 @@ class _Crystal:
             yield f"share_{symbol}", count / len(host)
         n_redox, n_anion = int(self.is_redox.sum()), int(self.is_anion.sum())
         yield "n_elements", len(self.host)
-        yield "n_sites", len(self.numbers)
         yield "redox_per_host", n_redox / len(host)
         yield "anion_per_host", n_anion / len(host)
         yield "ions_per_site", self.n_ions / len(self.numbers)
@@ -267,8 +270,6 @@ class _Crystal:
         yield "density_u_per_A3", atomic_masses[self.numbers].sum() / self.volume_A3
         radii_A = element_properties()[self.numbers, PROPERTY_NAMES.index("atomic_radius_A")]
         yield "packing", 4.0 / 3.0 * np.pi * (radii_A**3).sum() / self.volume_A3
-        lengths_A = np.linalg.norm(self.cell_A, axis=1)
-        yield "longest_to_shortest", lengths_A.max() / lengths_A.min()
 
     def _electrostatic(self) -> Iterator[tuple[str, float]]:
         """Energies and potentials are linear in pairs of charges: one sum serves both states."""

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from ionsieve.tables import PREDICTIONS
 from ionsieve.voltage.calibration import UNSEEN_ELEMENT_FACTOR, cv_plus_interval, gaussian_sigma_V
@@ -65,10 +64,7 @@ def predict_candidates(
     -------
     Rows of :data:`ionsieve.tables.PREDICTIONS`, in the order of the candidates.
     """
-    chunks = [
-        _predict_chunk(chunk, ensemble, known, working_ion)
-        for chunk in tqdm(list(_chunks(candidates)), desc="candidates", disable=None)
-    ]
+    chunks = [_predict_chunk(chunk, ensemble, known, working_ion) for chunk in _chunks(candidates)]
     return pd.concat(chunks, ignore_index=True) if chunks else pd.DataFrame(columns=PREDICTIONS.names)
 
 

@@ -59,12 +59,12 @@ def test_bonds_of_rocksalt(rocksalt_mgo):
     assert values["bonding_ion_valence"] == pytest.approx(2.0, abs=0.2)
     assert values["bonding_anion_valence"] == pytest.approx(-values["bonding_ion_valence"])
     assert values["distance_ion_anion_min_A"] == pytest.approx(2.105)
-    assert values["distance_volume_per_site_A3"] == pytest.approx(4.21**3 / 8)
+    assert values["distance_volume_per_site_A3"] == pytest.approx(4.21**3 / 8, abs=5e-4)
 
 
 @pytest.mark.parametrize("ion", ["Li", "Mg"])
 def test_descriptors_do_not_depend_on_how_a_crystal_is_written(layered_lioco, ion):
-    """Nor on the size of the cell, but for the number of its sites and its shape."""
+    """Nor on the size of the cell."""
     layered_lioco = layered_lioco.copy()
     layered_lioco.replace_species({"Li": ion})
     here = descriptors_of(layered_lioco, ion)
@@ -72,12 +72,9 @@ def test_descriptors_do_not_depend_on_how_a_crystal_is_written(layered_lioco, io
     shifted.translate_sites(range(len(shifted)), [0.13, 0.27, 0.41])
     backwards = Structure.from_sites(list(reversed(shifted)))
     larger = layered_lioco * (2, 1, 2)
-    size = ["composition_n_sites", "distance_longest_to_shortest"]
     for other in (shifted, backwards, larger):
         there = descriptors_of(other, ion)
-        pd.testing.assert_series_equal(
-            there.drop(size), here.drop(size), rtol=2e-4, atol=2e-4, check_exact=False
-        )
+        pd.testing.assert_series_equal(there, here, rtol=1e-6, atol=1.1e-3)
 
 
 def test_every_crystal_has_the_same_columns_in_named_groups(rocksalt_mgo, layered_lioco):
