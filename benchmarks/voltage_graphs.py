@@ -3,8 +3,8 @@
     OMP_NUM_THREADS=1 python benchmarks/voltage_graphs.py --cgcnn cgcnn.git --electrodes electrodes.parquet
 
 The second is the workflow's `results/data/electrodes.parquet`; the first is a clone of
-github.com/txie-93/cgcnn (see `original_cgcnn.py`). Both sides get the same
-crystals, take turns, and the best of the rounds counts. CIFData parses CIF files, so it is timed twice:
+github.com/txie-93/cgcnn (see `original_cgcnn.py`). Both sides get the same crystals, take turns, and the
+best of the rounds counts. CIFData parses CIF files, so it is timed twice:
 as it is, against ours reading Parquet, and with crystals parsed beforehand, against ours from memory.
 """
 
