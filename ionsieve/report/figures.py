@@ -309,15 +309,17 @@ def neighbor_contributions(sources: ReportSources) -> Figure | None:
     distances_A = rows["distance_A"]
     plot.update_xaxes(range=[float(distances_A.min()) - 0.1, float(distances_A.max()) + 0.1])
     plot.update_yaxes(zeroline=True, zerolinecolor=GREY)
+    descriptors_V = document["descriptors_V"]
+    descriptors = f" and the crystal's descriptors ({descriptors_V:+.2f} V)" if descriptors_V else ""
     return Figure(
         name="contributions",
         title=f"What drives the voltage of {formula}",
         alternative=f"Bars over the distance of {len(rows)} kinds of neighbours of {ion} in {formula} "
         f"({material_id}): what each adds to the predicted voltage.",
         caption=f"From {voltage(document['baseline_V'])} V, the network's voltage of {ion} in average "
-        f"surroundings, the bars add up to its {voltage(document['voltage_V'])} V (integrated gradients); "
-        "lines are the spread between the networks. This is what the network uses, not what causes the "
-        "voltage.",
+        f"surroundings, the bars{descriptors} add up to its {voltage(document['voltage_V'])} V (integrated "
+        "gradients); lines are the spread between the networks. This is what the network uses, not what "
+        "causes the voltage.",
         plot=plot,
     )
 

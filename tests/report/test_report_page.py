@@ -182,6 +182,7 @@ def test_neighbours_of_the_best_candidate_are_drawn_and_all_are_listed(finished_
         {"O": 0.9, "Cr": -0.38}
     )
     assert "What drives the voltage of MgMn2O4" in finished_page
+    assert "the bars and the crystal&#39;s descriptors (+0.31 V) add up to its 3.05 V" in finished_page
     assert "<small>redox potential V +0.27</small>" in finished_page
     listed = finished_page[finished_page.index("By element of the neighbours") :]
     assert listed.count("Mg in average surroundings") == len(FINALISTS)
