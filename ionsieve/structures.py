@@ -16,8 +16,8 @@ from ionsieve.errors import IonSieveError
 # No pair of atoms in a crystal at rest is closer than this, but for O-H and H-H (0.7 A).
 SHORTEST_DISTANCE_A = 1.0
 SHORTEST_DISTANCE_WITH_HYDROGEN_A = 0.6
-# An atom in more space than this is a molecule in a box, and searching its neighbours takes minutes.
-LARGEST_VOLUME_PER_ATOM_A3 = 2000.0
+# An atom in more space than this has no neighbours that mean anything, and looking for them takes minutes.
+LARGEST_VOLUME_PER_ATOM_A3 = 1e5
 LARGEST_FRAC_COORD = 1e4
 
 

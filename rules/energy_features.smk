@@ -8,12 +8,12 @@ rule energy_features_bucket:
         electrodes=electrodes_table,
     output:
         features="results/voltage/energy_features/{bucket}.parquet",
-    wildcard_constraints:
-        bucket=r"\d{4}",
     log:
         "results/logs/energy_features/{bucket}.log",
     benchmark:
         "results/benchmarks/energy_features/{bucket}.tsv"
+    wildcard_constraints:
+        bucket=r"\d{4}",
     conda:
         "../envs/ionsieve.yaml"
     threads: 1

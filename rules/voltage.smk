@@ -108,12 +108,38 @@ rule voltage_model:
         "../workflow_scripts/voltage_model.py"
 
 
+rule candidate_inputs:
+    input:
+        candidates=candidate_bucket,
+    output:
+        inputs="results/voltage/candidates/{bucket}.pt",
+    log:
+        "results/logs/candidate_inputs/{bucket}.log",
+    benchmark:
+        "results/benchmarks/candidate_inputs/{bucket}.tsv"
+    conda:
+        "../envs/ionsieve.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        working_ion=config_model.working_ion,
+        cutoff_A=config_model.voltage.cutoff_A,
+        max_neighbors=config_model.voltage.max_neighbors,
+        algorithm=algorithms.VOLTAGE,
+    message:
+        "Making graphs and descriptors of bucket {wildcards.bucket}"
+    script:
+        "../workflow_scripts/candidate_inputs.py"
+
+
 rule predict_voltage:
     input:
         model="results/voltage/model/state.pt",
         card="results/voltage/model/card.json",
         out_of_fold="results/voltage/out_of_fold.parquet",
-        candidates=candidate_bucket,
+        inputs="results/voltage/candidates/{bucket}.pt",
     output:
         predictions="results/voltage/predictions/{bucket}.parquet",
     log:

@@ -1,13 +1,14 @@
 """Voltages of one bucket of candidates, with intervals.
 
-Reads the voltage model and a bucket; writes one row per candidate. Candidates that are training
-electrodes show their out-of-fold prediction and their label.
+Reads the voltage model and a bucket's graphs and descriptors; writes one row per candidate. Candidates
+that are training electrodes show their out-of-fold prediction and their label.
 """
 
 import torch
 
 from ionsieve.artifacts import read_json
-from ionsieve.tables import CANDIDATES, OUT_OF_FOLD, PREDICTIONS, read_table, write_table
+from ionsieve.tables import OUT_OF_FOLD, PREDICTIONS, read_table, write_table
+from ionsieve.voltage.candidate_inputs import load_inputs
 from ionsieve.voltage.ensemble import Ensemble
 from ionsieve.voltage.prediction import KnownElectrodes, predict_candidates
 
@@ -20,7 +21,7 @@ def main(snakemake) -> None:
         read_table(snakemake.input.out_of_fold, OUT_OF_FOLD), read_json(snakemake.input.card), working_ion
     )
     predictions = predict_candidates(
-        read_table(snakemake.input.candidates, CANDIDATES),
+        load_inputs(snakemake.input.inputs),
         Ensemble.load(snakemake.input.model),
         known,
         working_ion,

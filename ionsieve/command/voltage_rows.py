@@ -14,6 +14,7 @@ from ionsieve.data.records import Reject, check_candidate, kind_of
 from ionsieve.data.structure_files import SOURCE, Crystal, read_structure_file
 from ionsieve.electrochemistry import gravimetric_capacity, volumetric_capacity
 from ionsieve.errors import DataError
+from ionsieve.voltage.candidate_inputs import inputs_of
 from ionsieve.voltage.ensemble import Ensemble
 from ionsieve.voltage.prediction import KnownElectrodes, predict_candidates
 
@@ -92,7 +93,9 @@ class VoltageRows:
 
     def _predict(self, candidates: pd.DataFrame) -> pd.DataFrame:
         """Rows of COLUMNS for rows of :data:`ionsieve.tables.CANDIDATES`."""
-        predictions = predict_candidates(candidates, self._ensemble, NONE_KNOWN, self._working_ion)
+        architecture = self._ensemble.members[0].architecture
+        inputs = inputs_of(candidates, self._working_ion, architecture.cutoff_A, architecture.max_neighbors)
+        predictions = predict_candidates(inputs, self._ensemble, NONE_KNOWN, self._working_ion)
         ion_number = atomic_numbers[self._working_ion]
         n_ions = [numbers.count(ion_number) for numbers in candidates["numbers"]]
         masses_g_per_mol = [

@@ -1,11 +1,13 @@
 """Gradient-boosted trees on descriptors: the other half of a member of the voltage model."""
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import lightgbm
 import numpy as np
+import torch
 
 # Chosen on the framework folds of the Materials Project's electrodes, seed 0; see docs/voltage.md.
 VOLTAGE_PARAMETERS: dict[str, Any] = {
@@ -32,13 +34,15 @@ class BoostedTrees:
         """Volts for each of S rows, shape (S,); ``inputs`` has the shape (S, D)."""
         return np.asarray(self.booster.predict(inputs, num_threads=1), dtype=float)
 
-    def to_text(self) -> str:
-        """LightGBM's own text format."""
-        return self.booster.model_to_string()
+    def to_state(self) -> torch.Tensor:
+        """LightGBM's own text format, compressed to a third, as bytes of a state file."""
+        compressed = zlib.compress(self.booster.model_to_string().encode(), level=9)
+        return torch.frombuffer(bytearray(compressed), dtype=torch.uint8)
 
     @classmethod
-    def from_text(cls, text: str) -> "BoostedTrees":
-        """The trees that :meth:`to_text` wrote."""
+    def from_state(cls, state: torch.Tensor) -> "BoostedTrees":
+        """The trees that :meth:`to_state` wrote."""
+        text = zlib.decompress(state.numpy().tobytes()).decode()
         return cls(lightgbm.Booster(model_str=text))
 
 

@@ -22,7 +22,7 @@ import pandas as pd
 from ase.data import atomic_masses, chemical_symbols
 from pymatgen.analysis.bond_valence import BV_PARAMS
 from pymatgen.analysis.ewald import EwaldSummation
-from pymatgen.core import Lattice, Structure
+from pymatgen.core import Lattice, Species, Structure
 
 from ionsieve.electrochemistry import ANION_CHARGE, HIGHEST_OXIDATION_STATE, formal_charges
 from ionsieve.ions import ion_charge
@@ -335,8 +335,8 @@ def _bond_valence_parameters() -> tuple[np.ndarray, np.ndarray]:
 
 def _unit_charge_energies(numbers: np.ndarray, cell_A: np.ndarray, frac_coords: np.ndarray) -> np.ndarray:
     """A with q A q the electrostatic energy in eV of any neutral set of charges q, shape (n, n)."""
-    structure = Structure(Lattice(cell_A), numbers.tolist(), frac_coords)
-    structure.add_oxidation_state_by_site([1.0] * len(numbers))
+    unit_charges = [Species("H", 1)] * len(numbers)
+    structure = Structure(Lattice(cell_A), unit_charges, frac_coords)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that the cell of unit charges is not neutral
         ewald = EwaldSummation(structure, acc_factor=_EWALD_DIGITS)

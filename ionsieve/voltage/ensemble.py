@@ -70,7 +70,7 @@ class Ensemble:
                 "residual_folds": torch.tensor(self.residuals.folds),
                 "residual_frameworks": torch.tensor(self.residuals.frameworks),
                 "residual_difficulties_V": torch.tensor(self.residuals.difficulties_V),
-                "difficulties": [trees.to_text() for trees in self.difficulties],
+                "difficulties": [trees.to_state() for trees in self.difficulties],
                 "training_descriptors": torch.tensor(self.training_set.descriptors),
                 "domain_limit": self.domain_limit,
                 "working_ions": sorted(self.working_ions),
@@ -91,7 +91,7 @@ class Ensemble:
         return cls(
             tuple(Member.from_state(member) for member in state["members"]),
             residuals,
-            tuple(BoostedTrees.from_text(text) for text in state["difficulties"]),
+            tuple(BoostedTrees.from_state(trees) for trees in state["difficulties"]),
             TrainingSet(state["training_descriptors"].numpy(), residuals.folds),
             state["domain_limit"],
             frozenset(state["working_ions"]),

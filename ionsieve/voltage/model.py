@@ -83,7 +83,7 @@ class GatedConvolution(nn.Module):
             + self.edge(gaussians)
         ).chunk(2, dim=1)
         messages = torch.sigmoid(gate) * functional.softplus(core) * edge_counts[:, None]
-        sums = torch.zeros_like(atoms).index_add(0, centers, messages)
+        sums = scatter(messages, centers, dim_size=len(atoms), reduce="sum")
         return functional.softplus(atoms + self.norm_sums(sums))
 
 

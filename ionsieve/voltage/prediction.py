@@ -1,22 +1,20 @@
 """Voltages of candidates with their intervals; training electrodes show their out-of-fold prediction."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ionsieve.errors import DataError
 from ionsieve.tables import PREDICTIONS
 from ionsieve.voltage.calibration import UNSEEN_ELEMENT_FACTOR, cv_plus_interval, gaussian_sigma_V
-from ionsieve.voltage.descriptors import describe
+from ionsieve.voltage.candidate_inputs import CandidateInputs
 from ionsieve.voltage.difficulty import difficulty_inputs, difficulty_V
 from ionsieve.voltage.ensemble import Ensemble
-from ionsieve.voltage.graphs import Graphs, build_graphs
+from ionsieve.voltage.graphs import Graphs
 from ionsieve.voltage.splits import FRAMEWORK
-
-# Candidates whose graphs are in memory together; network batches are smaller still.
-CANDIDATES_PER_CHUNK = 512
 
 
 @dataclass(frozen=True)
@@ -49,13 +47,13 @@ class KnownElectrodes:
 
 
 def predict_candidates(
-    candidates: pd.DataFrame, ensemble: Ensemble, known: KnownElectrodes, working_ion: str
+    inputs: Iterable[CandidateInputs], ensemble: Ensemble, known: KnownElectrodes, working_ion: str
 ) -> pd.DataFrame:
     """Voltage of each candidate: mean over the members, CV+ interval, spread.
 
     Parameters
     ----------
-    candidates : rows of :data:`ionsieve.tables.CANDIDATES`; each holds the working ion.
+    inputs : of the candidates, in chunks.
     ensemble : the voltage model.
     known : training electrodes of this ion.
     working_ion : symbol.
@@ -63,14 +61,13 @@ def predict_candidates(
     Returns
     -------
     Rows of :data:`ionsieve.tables.PREDICTIONS`, in the order of the candidates.
+
+    Raises
+    ------
+    DataError : the graphs were made with another cutoff or number of neighbours than the model's.
     """
-    chunks = [_predict_chunk(chunk, ensemble, known, working_ion) for chunk in _chunks(candidates)]
+    chunks = [_predict_chunk(chunk, ensemble, known, working_ion) for chunk in inputs]
     return pd.concat(chunks, ignore_index=True) if chunks else pd.DataFrame(columns=PREDICTIONS.names)
-
-
-def _chunks(candidates: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    for start in range(0, len(candidates), CANDIDATES_PER_CHUNK):
-        yield candidates.iloc[start : start + CANDIDATES_PER_CHUNK]
 
 
 def _has_unseen_element(graphs: Graphs, seen_numbers: frozenset[int]) -> np.ndarray:
@@ -80,12 +77,16 @@ def _has_unseen_element(graphs: Graphs, seen_numbers: frozenset[int]) -> np.ndar
 
 
 def _predict_chunk(
-    candidates: pd.DataFrame, ensemble: Ensemble, known: KnownElectrodes, working_ion: str
+    inputs: CandidateInputs, ensemble: Ensemble, known: KnownElectrodes, working_ion: str
 ) -> pd.DataFrame:
     architecture = ensemble.members[0].architecture
-    ions = [working_ion] * len(candidates)
-    graphs = build_graphs(candidates, ions, architecture.cutoff_A, architecture.max_neighbors)
-    descriptors = describe(candidates, ions).to_numpy()
+    made, read = ((source.cutoff_A, source.max_neighbors) for source in (inputs, architecture))
+    if made != read:
+        raise DataError(
+            f"graphs of {made[1]} neighbours within {made[0]} A, but the model reads {read[1]} within"
+            f" {read[0]} A (voltage.cutoff_A, voltage.max_neighbors); delete them and run again"
+        )
+    graphs, descriptors = inputs.graphs, inputs.descriptors
     distances = ensemble.training_set.distances(descriptors)
     member_V, difficulties_V = np.empty_like(distances), np.empty_like(distances)
     for index, (member, trees) in enumerate(zip(ensemble.members, ensemble.difficulties, strict=True)):
@@ -104,7 +105,7 @@ def _predict_chunk(
     low_V, high_V = voltage_V - widening * (voltage_V - low_V), voltage_V + widening * (high_V - voltage_V)
 
     # Most members learned from a known electrode; only its out-of-fold prediction is honest.
-    labels = known.table.reindex(candidates["material_id"])
+    labels = known.table.reindex(inputs.material_ids)
     is_known = labels["predicted_voltage_V"].notna().to_numpy()
     voltage_V, low_V, high_V = (
         np.where(is_known, labels[name].to_numpy(dtype=float), values)
@@ -116,7 +117,7 @@ def _predict_chunk(
     )
     return pd.DataFrame(
         {
-            "material_id": candidates["material_id"].to_numpy(),
+            "material_id": inputs.material_ids,
             "voltage_V": voltage_V,
             "voltage_low_V": low_V,
             "voltage_high_V": high_V,

@@ -11,6 +11,7 @@ import torch
 from ionsieve.artifacts import write_bytes
 from ionsieve.errors import DataError
 
+CANDIDATE_INPUTS = "ionsieve voltage candidate inputs 1"
 GRAPHS = "ionsieve voltage graphs 2"
 MEMBER = "ionsieve voltage member 2"
 ENSEMBLE = "ionsieve voltage ensemble 2"

@@ -23,8 +23,8 @@ from ionsieve.command.voltage_rows import VoltageRows
 from ionsieve.data.files import candidate_rows
 from ionsieve.data.structure_files import Crystal
 from ionsieve.structures import to_atoms, to_columns
+from ionsieve.voltage.candidate_inputs import inputs_of
 from ionsieve.voltage.model_search import find_model
-from ionsieve.voltage.prediction import predict_candidates
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
@@ -283,10 +283,10 @@ def test_chunks_hold_few_crystals_where_they_are_large(predict, monkeypatch, spi
 
     def noting(candidates, *others):
         sizes.append(len(candidates))
-        return predict_candidates(candidates, *others)
+        return inputs_of(candidates, *others)
 
     monkeypatch.setattr(voltage_rows, "ATOMS_PER_CHUNK", 28)
-    monkeypatch.setattr(voltage_rows, "predict_candidates", noting)
+    monkeypatch.setattr(voltage_rows, "inputs_of", noting)
     assert predict("x.jsonl").stdout == whole
     assert sizes == [2, 2, 1]
 

@@ -8,6 +8,7 @@ import pytest
 from ionsieve.artifacts import digest, write_json
 from ionsieve.errors import DataError
 from ionsieve.tables import CANDIDATES, OUT_OF_FOLD, PREDICTIONS, to_arrow, write_table
+from ionsieve.voltage.candidate_inputs import inputs_of, load_inputs, save_inputs
 from ionsieve.voltage.cross_validation import run_fold
 from ionsieve.voltage.descriptors import describe
 from ionsieve.voltage.ensemble import Ensemble, assemble, load_member, measure, model_card, save_member
@@ -57,7 +58,7 @@ def candidates(synthetic_table) -> pd.DataFrame:
 @pytest.fixture
 def predictions(candidates, ensemble, folds, card) -> pd.DataFrame:
     known = KnownElectrodes.from_out_of_fold(folds[1], card, "Mg")
-    return predict_candidates(candidates, ensemble, known, "Mg")
+    return predict_candidates(inputs_of(candidates, "Mg", 8.0, 12), ensemble, known, "Mg")
 
 
 def test_every_electrode_is_held_out_once_by_framework(folds, synthetic_electrodes):
@@ -95,7 +96,7 @@ def test_a_training_electrode_shows_its_label_and_its_out_of_fold_prediction(pre
 
 def test_an_electrode_of_another_ion_is_not_known(candidates, ensemble, folds, card):
     known = KnownElectrodes.from_out_of_fold(folds[1], card, "Li")
-    assert not predict_candidates(candidates, ensemble, known, "Mg")["known"].any()
+    assert not predict_candidates(inputs_of(candidates, "Mg", 8.0, 12), ensemble, known, "Mg")["known"].any()
 
 
 def test_a_label_of_another_kind_is_shown_as_such(synthetic_electrodes, ensemble, folds):
@@ -120,13 +121,30 @@ def test_intervals_hold_the_prediction_and_widen_for_an_element_never_seen(predi
 
 def test_a_bucket_without_candidates_gives_an_empty_table(candidates, ensemble, folds, card):
     known = KnownElectrodes.from_out_of_fold(folds[1], card, "Mg")
-    empty = predict_candidates(candidates.iloc[:0], ensemble, known, "Mg")
+    empty = predict_candidates(inputs_of(candidates.iloc[:0], "Mg", 8.0, 12), ensemble, known, "Mg")
     assert to_arrow(empty, PREDICTIONS).num_rows == 0
+
+
+def test_inputs_kept_on_disk_give_the_same_predictions_and_the_same_file_twice(
+    predictions, candidates, ensemble, folds, card, tmp_path
+):
+    for name in ("first", "second"):
+        save_inputs(tmp_path / f"{name}.pt", inputs_of(candidates, "Mg", 8.0, 12))
+    assert digest(tmp_path / "first.pt") == digest(tmp_path / "second.pt")
+    known = KnownElectrodes.from_out_of_fold(folds[1], card, "Mg")
+    again = predict_candidates(load_inputs(tmp_path / "first.pt"), ensemble, known, "Mg")
+    pd.testing.assert_frame_equal(again, predictions)
+
+
+def test_graphs_made_for_another_model_are_refused(candidates, ensemble, folds, card):
+    known = KnownElectrodes.from_out_of_fold(folds[1], card, "Mg")
+    with pytest.raises(DataError, match=r"6 neighbours within 5\.0 A, but the model reads 12 within 8\.0 A"):
+        predict_candidates(inputs_of(candidates, "Mg", 5.0, 6), ensemble, known, "Mg")
 
 
 def test_a_candidate_has_the_same_voltage_in_any_bucket(predictions, candidates, ensemble, folds, card):
     known = KnownElectrodes.from_out_of_fold(folds[1], card, "Mg")
-    alone = predict_candidates(candidates.iloc[[1]], ensemble, known, "Mg")
+    alone = predict_candidates(inputs_of(candidates.iloc[[1]], "Mg", 8.0, 12), ensemble, known, "Mg")
     assert alone["voltage_V"].iloc[0] == pytest.approx(predictions["voltage_V"][1], abs=1e-5)
 
 
@@ -137,7 +155,9 @@ def test_the_model_comes_back_from_disk_and_is_the_same_file_twice(
         ensemble.save(tmp_path / f"{name}.pt")
     assert digest(tmp_path / "first.pt") == digest(tmp_path / "second.pt")
     known = KnownElectrodes.from_out_of_fold(folds[1], card, "Mg")
-    again = predict_candidates(candidates, Ensemble.load(tmp_path / "first.pt"), known, "Mg")
+    again = predict_candidates(
+        inputs_of(candidates, "Mg", 8.0, 12), Ensemble.load(tmp_path / "first.pt"), known, "Mg"
+    )
     pd.testing.assert_frame_equal(again, predictions)
 
 
