@@ -13,8 +13,16 @@ from ionsieve import tables
 from ionsieve.artifacts import digest, read_json
 from ionsieve.data.buckets import bucket_name, bucket_of
 
-PER_CANDIDATE = {"teacher_frames", "train_potential", "run_md", "analyse_md", "arrhenius", "prepare_vasp"}
-TRAINING = {"voltage_graphs", "voltage_fold", "voltage_model"}
+PER_CANDIDATE = {
+    "teacher_frames",
+    "train_potential",
+    "run_md",
+    "analyse_md",
+    "arrhenius",
+    "prepare_vasp",
+    "neighbor_contributions",
+}
+TRAINING = {"voltage_graphs", "voltage_fold", "voltage_model", "voltage_interpretation"}
 PULLS = {"pull_materials_project", "pull_gnome"}
 
 
@@ -88,7 +96,7 @@ def test_five_new_one_changed_and_one_withdrawn_touch_their_buckets_and_nothing_
     assert predicted == {f"voltage/predictions/{name}.parquet" for name in buckets}
     fresh = [name for name in _shortlist(project) if name in moved or name not in kept_before]
     assert {"mp-1003", "mp-2000"} <= set(fresh) and "mp-1005" not in fresh
-    assert jobs["predict_voltage"] == len(buckets)
+    assert jobs["candidate_inputs"] == jobs["predict_voltage"] == len(buckets)
     assert {rule: jobs[rule] for rule in PER_CANDIDATE} == dict.fromkeys(PER_CANDIDATE, len(fresh))
     assert not (TRAINING | PULLS) & set(jobs)
     assert jobs["catalogue"] == jobs["shortlist"] == 1
@@ -114,7 +122,7 @@ def test_changed_electrodes_train_again_and_spare_the_md_of_survivors(project, b
     project.run("refresh")
     jobs = project.update()
     assert set(jobs) >= TRAINING and not PULLS & set(jobs)
-    assert jobs["predict_voltage"] == SHARDS
+    assert jobs["predict_voltage"] == SHARDS and "candidate_inputs" not in jobs
     fresh = set(_shortlist(project)) - kept
     assert jobs["run_md"] == len(fresh)
     after = _dates(project, "transport/*/*/md.json")

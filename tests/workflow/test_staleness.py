@@ -9,8 +9,16 @@ import shutil
 
 from screening_project import new_project, perovskite
 
-PER_CANDIDATE = {"teacher_frames", "train_potential", "run_md", "analyse_md", "arrhenius", "prepare_vasp"}
-TRAINING = {"voltage_graphs", "voltage_fold", "voltage_model"}
+PER_CANDIDATE = {
+    "teacher_frames",
+    "train_potential",
+    "run_md",
+    "analyse_md",
+    "arrhenius",
+    "prepare_vasp",
+    "neighbor_contributions",
+}
+TRAINING = {"voltage_graphs", "voltage_fold", "voltage_model", "voltage_interpretation"}
 ENDING = {"rank": 1, "report": 1}
 
 
