@@ -248,6 +248,7 @@ def _coverage_rows(sources: ReportSources) -> list[dict[str, Any]]:
         *measured["by_ion"].items(),
         *zip(fifths, measured.get("by_distance", ()), strict=False),
         (f"predicted above {wording.number(high['threshold_V'])} V", high),
+        *((name, measured[key]) for name, key in (("all, with one width", "one_width"),) if key in measured),
     ]
     return [
         {
