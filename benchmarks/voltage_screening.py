@@ -40,7 +40,7 @@ snakemake = SimpleNamespace(
         candidates=candidates,
     ),
     output=SimpleNamespace(predictions=candidates + ".predictions"),
-    params=SimpleNamespace(working_ion=working_ion),
+    params=SimpleNamespace(working_ion=working_ion, device="cpu"),
     threads=1,
     log=[candidates + ".log"],
     rule="predict_voltage",

@@ -245,6 +245,9 @@ class VoltageConfig(_Section):
     coverage: Fraction = Field(
         default=0.9, description="Share of true voltages that the interval shall hold."
     )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="Where networks train and predict; auto: on CUDA where there is any."
+    )
     interpretation: bool = Field(
         default=True, description="Train one more network, on random atom inputs, to show what it learns."
     )

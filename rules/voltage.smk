@@ -60,6 +60,7 @@ rule voltage_fold:
         batch_size=config_model.voltage.batch_size,
         learning_rate=config_model.voltage.learning_rate,
         weight_decay=config_model.voltage.weight_decay,
+        device=config_model.voltage.device,
         atom_features=config_model.voltage.atom_features,
         convolutions=config_model.voltage.convolutions,
         hidden_features=config_model.voltage.hidden_features,
@@ -154,6 +155,7 @@ rule predict_voltage:
         runtime=60,
     params:
         working_ion=config_model.working_ion,
+        device=config_model.voltage.device,
         algorithm=algorithms.VOLTAGE,
     message:
         "Predicting the voltages of bucket {wildcards.bucket}"

@@ -36,6 +36,7 @@ rule voltage_interpretation:
         batch_size=config_model.voltage.batch_size,
         learning_rate=config_model.voltage.learning_rate,
         weight_decay=config_model.voltage.weight_decay,
+        device=config_model.voltage.device,
         atom_features=config_model.voltage.atom_features,
         convolutions=config_model.voltage.convolutions,
         hidden_features=config_model.voltage.hidden_features,

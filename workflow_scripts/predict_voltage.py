@@ -9,6 +9,7 @@ import torch
 from ionsieve.artifacts import read_json
 from ionsieve.tables import OUT_OF_FOLD, PREDICTIONS, read_table, write_table
 from ionsieve.voltage.candidate_inputs import load_inputs
+from ionsieve.voltage.devices import compute_device
 from ionsieve.voltage.ensemble import Ensemble
 from ionsieve.voltage.prediction import KnownElectrodes, predict_candidates
 
@@ -22,7 +23,7 @@ def main(snakemake) -> None:
     )
     predictions = predict_candidates(
         load_inputs(snakemake.input.inputs),
-        Ensemble.load(snakemake.input.model),
+        Ensemble.load(snakemake.input.model).to(compute_device(snakemake.params.device)),
         known,
         working_ion,
     )

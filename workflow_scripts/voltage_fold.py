@@ -25,7 +25,9 @@ def main(snakemake) -> None:
         convolutions=params.convolutions,
         hidden_features=params.hidden_features,
     )
-    schedule = Schedule(params.epochs, params.batch_size, params.learning_rate, params.weight_decay)
+    schedule = Schedule(
+        params.epochs, params.batch_size, params.learning_rate, params.weight_decay, params.device
+    )
     member, held_out = run_fold(
         electrodes,
         params.model,

@@ -29,7 +29,9 @@ def main(snakemake) -> None:
         hidden_features=params.hidden_features,
         atom_input="random_binary",
     )
-    schedule = Schedule(params.epochs, params.batch_size, params.learning_rate, params.weight_decay)
+    schedule = Schedule(
+        params.epochs, params.batch_size, params.learning_rate, params.weight_decay, params.device
+    )
     everything = np.arange(len(electrodes.graphs))
     member = train_member(
         electrodes.graphs, electrodes.voltages_V, everything, architecture, schedule, params.seed

@@ -59,6 +59,12 @@ class Ensemble:
         """Atomic numbers that every member saw in training."""
         return frozenset.intersection(*(member.seen_numbers for member in self.members))
 
+    def to(self, device: torch.device) -> "Ensemble":
+        """Move the networks to a device; the same ensemble."""
+        for member in self.members:
+            member.network.to(device)
+        return self
+
     def save(self, path: Path | str) -> None:
         """Write all that predictions need to one torch file."""
         save_state(

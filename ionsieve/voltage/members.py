@@ -97,10 +97,11 @@ class Member:
     @torch.no_grad()
     def network_V(self, graphs: Graphs, descriptors: np.ndarray | None = None) -> np.ndarray:
         """The network's voltages in V alone, shape (S,), float64; descriptors for pooling "context"."""
+        device = next(self.network.parameters()).device
         self.network.eval()
         reads = self.architecture.pooling == "context"
         batches = GraphBatcher(graphs, descriptors if reads else None).batches_of_edges(EDGES_PER_BATCH)
-        outputs = torch.cat([self.network(batch) for batch in batches])
+        outputs = torch.cat([self.network(batch.to(device)).cpu() for batch in batches])
         return outputs.double().numpy() * self.scale_V + self.mean_V
 
     def to_state(self) -> dict[str, Any]:

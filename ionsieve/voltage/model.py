@@ -11,8 +11,8 @@ z W is computed as v_i W_1 + v_j W_2 + u_ij W_3, which is the same product with 
 once per atom and not once per edge. Batch norms as in CGCNN (Xie and Grossman, 2018).
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -57,6 +57,15 @@ class Batch:
     distances_A: Tensor
     edge_counts: Tensor
     n_crystals: int
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device."""
+        moved: dict[str, Any] = {
+            field.name: value.to(device) if isinstance(value, Tensor) else value
+            for field in fields(self)
+            for value in [getattr(self, field.name)]
+        }
+        return Batch(**moved)
 
 
 class GatedConvolution(nn.Module):

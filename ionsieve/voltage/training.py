@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from ionsieve.voltage.batching import GraphBatcher
 from ionsieve.voltage.boosting import train_trees
+from ionsieve.voltage.devices import compute_device
 from ionsieve.voltage.graphs import Graphs
 from ionsieve.voltage.members import Architecture, Member
 from ionsieve.voltage.model import IonPooledCGCNN
@@ -27,16 +28,20 @@ LARGEST_GRADIENT_NORM = 5.0
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a member is trained; see the section ``voltage`` of the configuration."""
+    """How a member is trained; see the section ``voltage`` of the configuration.
+
+    ``device`` is auto, cpu or cuda, and no part of what the model is.
+    """
 
     epochs: int
     batch_size: int
     learning_rate: float
     weight_decay: float
+    device: str = "auto"
 
     def to_dict(self) -> dict[str, float]:
         """Plain numbers for the model card."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "device"}
 
 
 def train_member(
@@ -99,6 +104,9 @@ def _fit(
     scale_V: float,
     seed: int,
 ) -> None:
+    device = compute_device(schedule.device)
+    network.to(device)
+    targets = targets.to(device)
     order = np.random.default_rng(seed)
     # Batches of nearly equal size: a small last one would upset batch norm.
     steps_per_epoch = max(1, round(len(rows) / schedule.batch_size))
@@ -115,7 +123,7 @@ def _fit(
     for epoch in tqdm(range(schedule.epochs), desc="epochs", disable=None):
         losses = []
         for chunk in np.array_split(order.permutation(rows), steps_per_epoch):
-            loss = functional.l1_loss(network(batcher.batch(chunk)), targets[chunk])
+            loss = functional.l1_loss(network(batcher.batch(chunk).to(device)), targets[chunk])
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT_NORM)
@@ -123,3 +131,4 @@ def _fit(
             cycle.step()
             losses.append(loss.item())
         logger.info("epoch %d: training MAE %.4f V", epoch + 1, scale_V * float(np.mean(losses)))
+    network.cpu()

@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from ionsieve.artifacts import digest
+from ionsieve.errors import DataError
 from ionsieve.tables import OUT_OF_FOLD, write_table
 from ionsieve.voltage.cross_validation import member_seed, run_fold
+from ionsieve.voltage.devices import compute_device
 from ionsieve.voltage.ensemble import save_member
 from ionsieve.voltage.members import Architecture
 from ionsieve.voltage.training import Schedule, train_ionsieve, train_member
@@ -116,6 +118,13 @@ def test_another_seed_gives_another_member(synthetic_electrodes):
         for seed in (0, 1)
     ]
     assert not torch.equal(*weights)
+
+
+def test_a_device_that_is_not_there_is_a_clear_error(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert compute_device("auto") == compute_device("cpu") == torch.device("cpu")
+    with pytest.raises(DataError, match=r"voltage\.device is cuda, but torch finds no CUDA device"):
+        compute_device("cuda")
 
 
 def test_each_fold_of_each_protocol_has_a_seed_of_its_own():
