@@ -9,7 +9,7 @@ import lightgbm
 import numpy as np
 import torch
 
-# Chosen on the framework folds of the Materials Project's electrodes, seed 0; see docs/voltage.md.
+# Chosen on the framework folds of the Materials Project's electrodes, seed 0 (docs/voltage.md tells).
 VOLTAGE_PARAMETERS: dict[str, Any] = {
     "objective": "huber",
     "alpha": 0.5,  # V: errors beyond count linearly

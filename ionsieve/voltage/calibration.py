@@ -134,8 +134,8 @@ def out_of_fold_intervals(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Intervals of a fold's electrodes about their out-of-fold predictions, from the OTHER folds' residuals.
 
-    No electrode helps to make its own interval, nor does any of its framework: coverage measured on
-    these intervals is honest.
+    No residual of a fold helps to make its intervals. The members behind the other folds' residuals did
+    train on its electrodes, as in any cross-validation.
 
     Parameters
     ----------

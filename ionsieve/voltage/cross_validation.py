@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ionsieve.voltage.electrodes import Electrodes
+from ionsieve.voltage.leakage import blinded
 from ionsieve.voltage.members import Architecture, Member
 from ionsieve.voltage.splits import PROTOCOLS, held_out_rows
 from ionsieve.voltage.training import Schedule, train_ionsieve, train_member
@@ -39,7 +40,7 @@ def run_fold(
     train = train_ionsieve if model == "ionsieve" else train_member
     member = train(
         electrodes.graphs,
-        electrodes.voltages_V,
+        blinded(electrodes, training).voltages_V,
         training,
         architecture,
         schedule,

@@ -21,7 +21,7 @@ PARAMETERS: dict[str, Any] = {
     "bagging_freq": 1,
     "feature_fraction": 0.3,
 }
-# Larger errors are wrong labels more often than hard crystals.
+# A few errors of several volts (labels that contradict each other) would else make the mean of all others.
 LARGEST_ERROR_V = 1.5
 SMALLEST_DIFFICULTY_V = 0.08
 

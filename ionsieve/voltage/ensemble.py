@@ -170,7 +170,7 @@ def assemble(
 def _out_of_fold_intervals(
     predictions_V: np.ndarray, inputs: np.ndarray, residuals: Residuals, coverage: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Interval of each electrode, its fold having no part in any tree or residual behind it."""
+    """Interval of each electrode: its fold's errors have no part in the trees and residuals behind it."""
     low_V, high_V = np.empty_like(predictions_V), np.empty_like(predictions_V)
     for fold in np.unique(residuals.folds):
         own = residuals.folds == fold
