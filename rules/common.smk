@@ -5,6 +5,8 @@ import importlib.resources
 import pyarrow.parquet
 
 from ionsieve.data.buckets import bucket_name
+from ionsieve.voltage.rivals import MODELS
+from ionsieve.voltage.splits import PAPER
 
 # Jobs of one candidate wait for a shortlist that is about to change, so that no work goes into candidates
 # that are leaving it; `ancient`, because a new shortlist alone makes no candidate's result stale.
@@ -153,3 +155,26 @@ def potential_model(wildcards):
 def potential_result(wildcards):
     """Result of the potential that drives MD of a candidate: status, provenance and errors."""
     return _potential_file(wildcards, "model.json")
+
+
+def benchmark_files(name):
+    """One file of each fold of each model and protocol; the paper's protocol has one fold per seed."""
+    benchmark = config_model.voltage.benchmark
+    folds = {
+        protocol: (
+            benchmark.paper_seeds if protocol == PAPER else config_model.voltage.folds
+        )
+        for protocol in benchmark.protocols
+    }
+    return [
+        f"results/voltage/benchmark/folds/{model}/{protocol}/{fold}{name}"
+        for model in benchmark.models
+        for protocol, n_folds in folds.items()
+        for fold in range(n_folds)
+    ]
+
+
+def energy_features(wildcards):
+    """The energy model's features, for a model that uses one."""
+    uses = MODELS[wildcards.model].uses_energy_model
+    return ["results/voltage/energy_features.parquet"] if uses else []

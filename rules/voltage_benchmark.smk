@@ -1,31 +1,5 @@
 """Voltage models against each other, on the same folds: the target `voltage_benchmark`."""
 
-from ionsieve.voltage.rivals import MODELS
-from ionsieve.voltage.splits import PAPER
-
-
-def benchmark_files(name):
-    """One file of each fold of each model and protocol; the paper's protocol has one fold per seed."""
-    benchmark = config_model.voltage.benchmark
-    folds = {
-        protocol: (
-            benchmark.paper_seeds if protocol == PAPER else config_model.voltage.folds
-        )
-        for protocol in benchmark.protocols
-    }
-    return [
-        f"results/voltage/benchmark/folds/{model}/{protocol}/{fold}{name}"
-        for model in benchmark.models
-        for protocol, n_folds in folds.items()
-        for fold in range(n_folds)
-    ]
-
-
-def energy_features(wildcards):
-    """The energy model's features, for a model that uses one."""
-    uses = MODELS[wildcards.model].uses_energy_model
-    return ["results/voltage/energy_features.parquet"] if uses else []
-
 
 rule voltage_benchmark_fold:
     input:
