@@ -4,7 +4,8 @@
 
 ``--candidates`` is a Parquet table of tables.CANDIDATES (a bucket of `results/data/candidates`), repeated to
 the number of rows asked for; ``--voltage`` holds a trained model as the workflow leaves it. Each bucket goes
-through the script of the rule predict_voltage in a process of its own, so that starting Python counts too.
+through the scripts of the rules candidate_inputs and predict_voltage, each in a process of its own, so that
+starting Python counts too.
 """
 
 import argparse
@@ -31,6 +32,7 @@ import runpy, sys
 from pathlib import Path
 from types import SimpleNamespace
 script, voltage, candidates, working_ion = sys.argv[1:]
+inputs = candidates + ".pt"
 results = Path(voltage)
 snakemake = SimpleNamespace(
     input=SimpleNamespace(
@@ -38,16 +40,20 @@ snakemake = SimpleNamespace(
         card=results / "model/card.json",
         out_of_fold=results / "out_of_fold.parquet",
         candidates=candidates,
+        inputs=inputs,
     ),
-    output=SimpleNamespace(predictions=candidates + ".predictions"),
-    params=SimpleNamespace(working_ion=working_ion, device="cpu"),
+    output=SimpleNamespace(inputs=inputs, predictions=candidates + ".predictions"),
+    params=SimpleNamespace(working_ion=working_ion, cutoff_A=8.0, max_neighbors=12, device="cpu"),
     threads=1,
     log=[candidates + ".log"],
-    rule="predict_voltage",
+    rule=Path(script).stem,
 )
 runpy.run_path(script, init_globals={"snakemake": snakemake}, run_name="__main__")
 """
-SCRIPT = Path(__file__).parents[1] / "workflow_scripts" / "predict_voltage.py"
+SCRIPTS = [
+    Path(__file__).parents[1] / "workflow_scripts" / f"{rule}.py"
+    for rule in ("candidate_inputs", "predict_voltage")
+]
 
 
 def write_buckets(candidates: pa.Table, n_rows: int, folder: Path) -> list[Path]:
@@ -62,17 +68,21 @@ def write_buckets(candidates: pa.Table, n_rows: int, folder: Path) -> list[Path]
 
 
 def predict(bucket: Path, voltage: Path, working_ion: str) -> tuple[float, float]:
-    """CPU seconds and peak memory in MB of one job."""
-    job = subprocess.Popen(
-        [sys.executable, "-c", JOB, str(SCRIPT), str(voltage), str(bucket), working_ion],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stderr=subprocess.DEVNULL,
-    )
-    _, status, usage = os.wait4(job.pid, 0)
-    job.returncode = os.waitstatus_to_exitcode(status)
-    if job.returncode:
-        raise SystemExit(f"the job of {bucket} failed:\n{Path(f'{bucket}.log').read_text()}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    """CPU seconds of a bucket's two jobs, and the larger one's peak memory in MB."""
+    cpu_s, peak_MB = 0.0, 0.0
+    for script in SCRIPTS:
+        job = subprocess.Popen(
+            [sys.executable, "-c", JOB, str(script), str(voltage), str(bucket), working_ion],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stderr=subprocess.DEVNULL,
+        )
+        _, status, usage = os.wait4(job.pid, 0)
+        job.returncode = os.waitstatus_to_exitcode(status)
+        if job.returncode:
+            raise SystemExit(f"the job of {bucket} failed:\n{Path(f'{bucket}.log').read_text()}")
+        cpu_s += usage.ru_utime + usage.ru_stime
+        peak_MB = max(peak_MB, usage.ru_maxrss / 1024)
+    return cpu_s, peak_MB
 
 
 def main() -> None:
