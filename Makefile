@@ -28,6 +28,8 @@ install: .venv/installed
 	@echo "ionsieve: installing into .venv (a few minutes, once)" >&2
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r envs/requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@$(BIN)/python -c 'import lightgbm' 2>/dev/null || \
+	    { echo "ionsieve: LightGBM does not load; on Debian: apt-get install libgomp1" >&2; exit 1; }
 	@touch $@
 
 test: .venv/installed check
