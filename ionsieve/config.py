@@ -207,7 +207,7 @@ VoltageModelName = Literal[
 
 
 class BenchmarkConfig(_Section):
-    """What `snakemake voltage_benchmark` compares. A model sees each protocol's folds once."""
+    """What `snakemake voltage_benchmark` compares, on the same folds for all."""
 
     models: list[VoltageModelName] = Field(
         default=list(get_args(VoltageModelName)),
@@ -220,6 +220,13 @@ class BenchmarkConfig(_Section):
         description="How electrodes are split: at random, by host composition, by the host's elements.",
     )
     paper_seeds: int = Field(default=10, ge=1, le=100, description="Random splits of the paper's protocol.")
+    trainings: int = Field(
+        default=3,
+        ge=1,
+        le=20,
+        description="Trainings of each network on each grouped fold, from other initial weights; the mean of"
+        " their voltages is scored beside one alone.",
+    )
 
 
 class VoltageConfig(_Section):

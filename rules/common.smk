@@ -158,19 +158,21 @@ def potential_result(wildcards):
 
 
 def benchmark_files(name):
-    """One file of each fold of each model and protocol; the paper's protocol has one fold per seed."""
+    """One file of each training of each model on each fold; the paper's protocol has one fold per seed."""
     benchmark = config_model.voltage.benchmark
-    folds = {
-        protocol: (
+    return [
+        f"results/voltage/benchmark/folds/{model}/{protocol}/{fold}_{training}{name}"
+        for model in benchmark.models
+        for protocol in benchmark.protocols
+        for fold in range(
             benchmark.paper_seeds if protocol == PAPER else config_model.voltage.folds
         )
-        for protocol in benchmark.protocols
-    }
-    return [
-        f"results/voltage/benchmark/folds/{model}/{protocol}/{fold}{name}"
-        for model in benchmark.models
-        for protocol, n_folds in folds.items()
-        for fold in range(n_folds)
+        # A split of the paper's is trained on once: the next split starts from other weights anyway.
+        for training in range(
+            benchmark.trainings
+            if MODELS[model].starts_at_random and protocol != PAPER
+            else 1
+        )
     ]
 
 

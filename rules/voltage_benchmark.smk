@@ -6,15 +6,17 @@ rule voltage_benchmark_fold:
         graphs="results/voltage/graphs.pt",
         energy_features=energy_features,
     output:
-        predictions="results/voltage/benchmark/folds/{model}/{protocol}/{fold}.parquet",
-        audit="results/voltage/benchmark/folds/{model}/{protocol}/{fold}.audit.json",
+        predictions="results/voltage/benchmark/folds/{model}/{protocol}/{fold}_{training}.parquet",
+        audit="results/voltage/benchmark/folds/{model}/{protocol}/{fold}_{training}.audit.json",
     log:
-        "results/logs/voltage_benchmark_fold/{model}_{protocol}_{fold}.log",
+        "results/logs/voltage_benchmark_fold/{model}_{protocol}_{fold}_{training}.log",
     benchmark:
-        "results/benchmarks/voltage_benchmark_fold/{model}_{protocol}_{fold}.tsv"
+        "results/benchmarks/voltage_benchmark_fold/{model}_{protocol}_{fold}_{training}.tsv"
     wildcard_constraints:
         model="|".join(MODELS),
         protocol=r"[a-z_]+",
+        fold=r"\d+",
+        training=r"\d+",
     conda:
         "../envs/ionsieve.yaml"
     threads: 1
@@ -34,7 +36,7 @@ rule voltage_benchmark_fold:
         seed=config_model.seed,
         algorithm=algorithms.VOLTAGE,
     message:
-        "Benchmark of voltages: {wildcards.model}, {wildcards.protocol} fold {wildcards.fold}"
+        "Benchmark of voltages: {wildcards.model}, {wildcards.protocol} fold {wildcards.fold}, training {wildcards.training}"
     script:
         "../workflow_scripts/voltage_benchmark_fold.py"
 

@@ -7,8 +7,8 @@ of errors as CSV, JSON and Markdown.
 import pandas as pd
 
 from ionsieve.artifacts import atomic_path, read_json, write_json, write_text
-from ionsieve.tables import HELD_OUT, read_table, write_table
-from ionsieve.voltage.benchmark import BENCHMARK_OUT_OF_FOLD, summarise, to_markdown
+from ionsieve.tables import read_table, write_table
+from ionsieve.voltage.benchmark import BENCHMARK_FOLD, BENCHMARK_OUT_OF_FOLD, summarise, to_markdown
 
 
 def main(snakemake) -> None:
@@ -17,7 +17,7 @@ def main(snakemake) -> None:
     audits = [read_json(path) for path in snakemake.input.audits]
     out_of_fold = pd.concat(
         [
-            read_table(path, HELD_OUT).assign(model=audited["model"])
+            read_table(path, BENCHMARK_FOLD).assign(model=audited["model"])
             for path, audited in zip(snakemake.input.predictions, audits, strict=True)
         ],
         ignore_index=True,

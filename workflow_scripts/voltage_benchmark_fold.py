@@ -7,8 +7,8 @@ predictions and what the audit for leaks found.
 import torch
 
 from ionsieve.artifacts import write_json
-from ionsieve.tables import HELD_OUT, write_table
-from ionsieve.voltage.benchmark import run_fold
+from ionsieve.tables import write_table
+from ionsieve.voltage.benchmark import BENCHMARK_FOLD, run_fold
 from ionsieve.voltage.electrodes import Electrodes
 from ionsieve.voltage.members import Architecture
 from ionsieve.voltage.rivals import Settings
@@ -16,7 +16,7 @@ from ionsieve.voltage.training import Schedule
 
 
 def main(snakemake) -> None:
-    """Run the model, protocol and fold that the wildcards name."""
+    """Run the model, protocol, fold and training that the wildcards name."""
     torch.set_num_threads(snakemake.threads)
     params, wildcards = snakemake.params, snakemake.wildcards
     electrodes = Electrodes.load(snakemake.input.graphs)
@@ -35,11 +35,12 @@ def main(snakemake) -> None:
         wildcards.model,
         wildcards.protocol,
         int(wildcards.fold),
+        int(wildcards.training),
         params.folds,
         Settings(architecture, schedule, next(iter(snakemake.input.energy_features), None)),
         params.seed,
     )
-    write_table(held_out, HELD_OUT, snakemake.output.predictions)
+    write_table(held_out, BENCHMARK_FOLD, snakemake.output.predictions)
     write_json(snakemake.output.audit, audited)
 
 

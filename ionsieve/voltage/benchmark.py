@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 REFERENCE = "cgcnn"
 ALL = "all"
 FULLY_CHARGED = "fully_charged"
-# The held-out predictions of all models; the rows of each model are those of HELD_OUT.
-BENCHMARK_OUT_OF_FOLD = pa.schema([pa.field("model", pa.string(), nullable=False), *HELD_OUT])
-# Columns of the comparison with the reference, which has none with itself.
-DIFFERENCES = tuple(f"difference{end}_{unit}" for unit in ("V", "percent") for end in ("", "_low", "_high"))
+# What one fold of one model is kept as; trainings differ in their initial weights.
+BENCHMARK_FOLD = pa.schema([*HELD_OUT, pa.field("training", pa.int64(), nullable=False)])
+# The held-out predictions of all models; the rows of each model are those of BENCHMARK_FOLD.
+BENCHMARK_OUT_OF_FOLD = pa.schema([pa.field("model", pa.string(), nullable=False), *BENCHMARK_FOLD])
 
 TABLE_START = "<!-- table of the benchmark: written by ionsieve.voltage.benchmark -->"
 TABLE_END = "<!-- end of the table of the benchmark -->"
@@ -56,6 +56,7 @@ def run_fold(
     model: str,
     protocol: str,
     fold: int,
+    training: int,
     n_folds: int,
     settings: Settings,
     seed: int,
@@ -66,11 +67,12 @@ def run_fold(
     ----------
     model : a name of :data:`ionsieve.voltage.rivals.MODELS`.
     protocol, fold, n_folds : see :func:`ionsieve.voltage.splits.held_out_rows`.
-    seed : of the splits; with protocol and fold also of the model.
+    training : which of the model's trainings on this fold, 0, 1 ...; each starts from weights of its own.
+    seed : of the splits; with protocol, fold and training also of the model.
 
     Returns
     -------
-    Rows of :data:`ionsieve.tables.HELD_OUT`, and the result of the audit.
+    Rows of :data:`BENCHMARK_FOLD`, and the result of the audit.
 
     Raises
     ------
@@ -79,23 +81,29 @@ def run_fold(
     if model not in MODELS:
         raise DataError(f"there is no voltage model {model!r}; known: {', '.join(MODELS)}")
     table = electrodes.table
-    training, held_out = held_out_rows(
+    training_rows, held_out = held_out_rows(
         protocol, fold, table["working_ion"].tolist(), table["framework"].tolist(), n_folds, seed
     )
     rival = MODELS[model]
     features = rival.features(electrodes, settings)
-    audited = audit(electrodes, protocol, training, held_out, features, rival.uses_energy_model)
+    audited = audit(electrodes, protocol, training_rows, held_out, features, rival.uses_energy_model)
     predictions_V = fit_predict(
-        model, electrodes, training, held_out, settings, fold_seed(seed, protocol, fold)
+        model, electrodes, training_rows, held_out, settings, training_seed(seed, protocol, fold, training)
     )
-    rows = table.iloc[held_out].assign(protocol=protocol, fold=fold, predicted_voltage_V=predictions_V)
-    return rows[HELD_OUT.names], {"model": model, "protocol": protocol, "fold": fold, **audited}
+    rows = table.iloc[held_out].assign(
+        protocol=protocol, fold=fold, training=training, predicted_voltage_V=predictions_V
+    )
+    what = {"model": model, "protocol": protocol, "fold": fold, "training": training}
+    return rows[BENCHMARK_FOLD.names], {**what, **audited}
 
 
-def fold_seed(seed: int, protocol: str, fold: int) -> int:
-    """A seed of its own for each fold of each protocol, the same for all models."""
-    sequence = np.random.SeedSequence([seed, BENCHMARK_PROTOCOLS.index(protocol), fold])
-    return int(sequence.generate_state(1)[0])
+def training_seed(seed: int, protocol: str, fold: int, training: int) -> int:
+    """A seed of its own for each training on each fold of each protocol, the same for all models.
+
+    The first training has the seed of the workflow's own member of that fold.
+    """
+    parts = [seed, BENCHMARK_PROTOCOLS.index(protocol), fold, *([training] if training else [])]
+    return int(np.random.SeedSequence(parts).generate_state(1)[0])
 
 
 def summarise(out_of_fold: pd.DataFrame, audits: Iterable[Mapping[str, Any]], seed: int) -> dict[str, Any]:
@@ -120,27 +128,18 @@ def summarise(out_of_fold: pd.DataFrame, audits: Iterable[Mapping[str, Any]], se
 
 
 def _protocol_scores(protocol: str, out_of_fold: pd.DataFrame, seed: int) -> list[dict[str, Any]]:
-    by_model = {
-        str(model): rows.sort_values(["fold", "electrode_id"]).reset_index(drop=True)
-        for model, rows in out_of_fold.groupby("model", sort=False)
-    }
-    models = sorted(by_model, key=list(MODELS).index)
-    keys = ["fold", "electrode_id", "voltage_V"]
-    common = by_model[models[0]]
-    for model in models[1:]:
-        if not by_model[model][keys].equals(common[keys]):
-            raise DataError(
-                f"under protocol {protocol} the models {models[0]} and {model} were scored on different"
-                " electrodes; delete results/voltage/benchmark/folds and run the benchmark again"
-            )
+    models = [model for model in MODELS if model in set(out_of_fold["model"])]
+    common, predictions_V = _aligned(protocol, out_of_fold, models)
     labels_V = common["voltage_V"].to_numpy(dtype=float)
     ions, folds = common["working_ion"].to_numpy(), common["fold"].to_numpy()
     group = groups(protocol, common["framework"].tolist())
     bootstrap = GroupBootstrap(group, seed)
-    predictions_V = np.stack(
-        [by_model[model]["predicted_voltage_V"].to_numpy(dtype=float) for model in models], axis=1
+    means_V = np.stack([of_model.mean(axis=1) for of_model in predictions_V], axis=1)
+    errors_V = np.abs(means_V - labels_V[:, None])
+    # What to expect of a training that stands alone.
+    errors_alone_V = np.stack(
+        [np.abs(of_model - labels_V[:, None]).mean(axis=1) for of_model in predictions_V], axis=1
     )
-    errors_V = np.abs(predictions_V - labels_V[:, None])
     pairs_subsets = {
         ALL: np.ones(len(common), dtype=bool),
         FULLY_CHARGED: common["x_charged"].to_numpy(dtype=float) == 0.0,
@@ -158,11 +157,12 @@ def _protocol_scores(protocol: str, out_of_fold: pd.DataFrame, seed: int) -> lis
             if not rows.any():
                 continue
             n_groups = len(set(group[rows]))
-            drawn_V = bootstrap.means(errors_V, rows)
+            drawn_V, drawn_alone_V = bootstrap.means(errors_V, rows), bootstrap.means(errors_alone_V, rows)
             for column, model in enumerate(models):
                 fold_mae_V = [
                     float(errors_V[rows & (folds == fold), column].mean()) for fold in np.unique(folds[rows])
                 ]
+                of_trainings_V = np.abs(predictions_V[column] - labels_V[:, None])[rows].mean(axis=0)
                 scored.append(
                     {
                         "model": model,
@@ -170,33 +170,72 @@ def _protocol_scores(protocol: str, out_of_fold: pd.DataFrame, seed: int) -> lis
                         "protocol": protocol,
                         "pairs": pairs,
                         "working_ion": ion,
-                        **scores(labels_V[rows], predictions_V[rows, column]),
+                        "trainings": len(of_trainings_V),
+                        **scores(labels_V[rows], means_V[rows, column]),
                         "groups": n_groups,
                         # One group alone has nothing to be resampled against.
                         **_ends("mae", "V", drawn_V[:, column], n_groups),
+                        "mae_alone_V": float(of_trainings_V.mean()),
+                        "mae_alone_std_V": _deviation(of_trainings_V),
                         "folds": len(fold_mae_V),
                         "fold_mae_mean_V": float(np.mean(fold_mae_V)),
-                        "fold_mae_std_V": float(np.std(fold_mae_V, ddof=1)) if len(fold_mae_V) > 1 else None,
-                        **_against_reference(models, column, errors_V[rows], drawn_V, n_groups),
+                        "fold_mae_std_V": _deviation(fold_mae_V),
+                        **_against_reference("difference", models, column, errors_V[rows], drawn_V, n_groups),
+                        **_against_reference(
+                            "difference_alone", models, column, errors_alone_V[rows], drawn_alone_V, n_groups
+                        ),
                     }
                 )
     return scored
 
 
+def _aligned(
+    protocol: str, out_of_fold: pd.DataFrame, models: Sequence[str]
+) -> tuple[pd.DataFrame, list[np.ndarray]]:
+    """The rows that all models were scored on, and each model's voltages of them, shape (rows, trainings).
+
+    Raises
+    ------
+    DataError : one of them was scored on other rows or labels.
+    """
+    keys = ["fold", "electrode_id", "voltage_V"]
+    common = pd.DataFrame(columns=keys)
+    predictions_V: list[np.ndarray] = []
+    for model in models:
+        of_model = out_of_fold[out_of_fold["model"] == model]
+        columns_V = []
+        for training in sorted(of_model["training"].unique()):
+            rows = of_model[of_model["training"] == training].sort_values(keys[:2]).reset_index(drop=True)
+            common = common if len(common) else rows
+            if not rows[keys].equals(common[keys]):
+                raise DataError(
+                    f"under protocol {protocol} the models {models[0]} and {model} were scored on different"
+                    " electrodes; delete results/voltage/benchmark/folds and run the benchmark again"
+                )
+            columns_V.append(rows["predicted_voltage_V"].to_numpy(dtype=float))
+        predictions_V.append(np.stack(columns_V, axis=1))
+    return common, predictions_V
+
+
+def _deviation(values: Sequence[float] | np.ndarray) -> float | None:
+    return float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
 def _against_reference(
-    models: Sequence[str], column: int, errors_V: np.ndarray, drawn_V: np.ndarray, n_groups: int
+    name: str, models: Sequence[str], column: int, errors_V: np.ndarray, drawn_V: np.ndarray, n_groups: int
 ) -> dict[str, float | None]:
     """MAE less that of the reference, in V and in per cent of it, with paired bootstrap intervals."""
     if REFERENCE not in models or models[column] == REFERENCE:
-        return dict.fromkeys(DIFFERENCES)
+        ends = ("", "_low", "_high")
+        return {f"{name}{end}_{unit}": None for unit in ("V", "percent") for end in ends}
     reference = models.index(REFERENCE)
     mae_V, reference_V = float(errors_V[:, column].mean()), float(errors_V[:, reference].mean())
     drawn_difference_V = drawn_V[:, column] - drawn_V[:, reference]
     return {
-        "difference_V": mae_V - reference_V,
-        **_ends("difference", "V", drawn_difference_V, n_groups),
-        "difference_percent": 100.0 * (mae_V / reference_V - 1.0),
-        **_ends("difference", "percent", 100.0 * drawn_difference_V / drawn_V[:, reference], n_groups),
+        f"{name}_V": mae_V - reference_V,
+        **_ends(name, "V", drawn_difference_V, n_groups),
+        f"{name}_percent": 100.0 * (mae_V / reference_V - 1.0),
+        **_ends(name, "percent", 100.0 * drawn_difference_V / drawn_V[:, reference], n_groups),
     }
 
 
@@ -206,10 +245,11 @@ def _ends(name: str, unit: str, draws: np.ndarray, n_groups: int) -> dict[str, f
 
 
 def _audit_summary(audits: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The folds' audits, those of one model and protocol together."""
+    """The folds' audits, those of one model and protocol together; all trainings on a fold share one."""
     together: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
     for audited in audits:
-        together[audited["model"], audited["protocol"]].append(audited)
+        if audited["training"] == 0:
+            together[audited["model"], audited["protocol"]].append(audited)
     names, counted = list(MODELS), ("held_out_rows", "held_out_rows_with_their_crystal_in_training")
     summary = []
     for model, protocol in sorted(
@@ -265,27 +305,28 @@ def _protocol_markdown(protocol: str, scored: pd.DataFrame, audits: Sequence[Map
         f"## {TITLES[protocol]}",
         "",
         f"{count} held-out predictions of each model, {n_groups} {what},"
-        f" {n_folds} {'splits' if protocol == PAPER else 'folds'};"
+        f" {n_folds} {'random split' if protocol == PAPER else 'fold'}{'' if n_folds == 1 else 's'};"
         f" {doubled} of them of a crystal that is in training too.",
         "",
-        "| model | MAE / V | by fold: mean ± s.d. | RMSE / V | R² | median / V | fully charged: MAE / V |"
-        f" MAE against `{REFERENCE}` |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| model | trainings | MAE / V | by fold: mean ± s.d. | RMSE / V | R² | median / V |"
+        f" fully charged: MAE / V | MAE against `{REFERENCE}` | one training: MAE / V |"
+        f" one training against `{REFERENCE}` |",
+        "| --- |" + " --- |" * 10,
     ]
     blocks = _blocks(everything)
     for marked, models in blocks:
         if marked:
-            lines.append("| **with an energy model's knowledge** | | | | | | | |")
+            lines.append("| **with an energy model's knowledge** |" + " |" * 10)
         for model in models:
             row = everything[everything["model"] == model].iloc[0]
             full = charged[charged["model"] == model]
             lines.append(
-                f"| {_label(model)} | {_with_ends(row, 'mae', 'V')}"
+                f"| {_label(model)} | {row['trainings']} | {_with_ends(row, 'mae', 'V')}"
                 f" | {_number(row['fold_mae_mean_V'])} ± {_number(row['fold_mae_std_V'])}"
                 f" | {_number(row['rmse_V'])} | {_number(row['r2'])}"
                 f" | {_number(row['median_absolute_error_V'])}"
                 f" | {_with_ends(full.iloc[0], 'mae', 'V') if len(full) else 'none'}"
-                f" | {_difference(row)} |"
+                f" | {_difference(row)} | {_alone(row)} | {_difference(row, 'difference_alone')} |"
             )
     lines += ["", *_by_ion_markdown(scored[scored["pairs"] == ALL], blocks)]
     return "\n".join(lines) + "\n"
@@ -333,12 +374,17 @@ def _with_ends(row: pd.Series, name: str, unit: str) -> str:
     return f"{_number(row[f'{name}_{unit}'])}{ends}"
 
 
-def _difference(row: pd.Series) -> str:
-    if pd.isna(row["difference_percent"]):
+def _alone(row: pd.Series) -> str:
+    deviation = "" if pd.isna(row["mae_alone_std_V"]) else f" ± {row['mae_alone_std_V']:.3f}"
+    return f"{row['mae_alone_V']:.3f}{deviation}"
+
+
+def _difference(row: pd.Series, name: str = "difference") -> str:
+    if pd.isna(row[f"{name}_percent"]):
         return "-"
-    low, high = row["difference_low_percent"], row["difference_high_percent"]
+    low, high = row[f"{name}_low_percent"], row[f"{name}_high_percent"]
     ends = "" if pd.isna(low) else f" ({low:+.0f} to {high:+.0f})"
-    return f"{row['difference_percent']:+.1f} %{ends}"
+    return f"{row[f'{name}_percent']:+.1f} %{ends}"
 
 
 def write_into_page(table: str, page: Path) -> None:

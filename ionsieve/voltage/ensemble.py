@@ -21,7 +21,7 @@ from ionsieve.voltage.electrodes import Electrodes
 from ionsieve.voltage.members import Member
 from ionsieve.voltage.metrics import coverage_metrics, ion_mean_predictions_V, protocol_metrics, scores
 from ionsieve.voltage.splits import FRAMEWORK, PROTOCOLS, held_out_rows
-from ionsieve.voltage.state_files import ENSEMBLE, MEMBER, load_state, save_state
+from ionsieve.voltage.state_files import ENSEMBLE, MEMBER, RUN_AGAIN, load_state, save_state
 from ionsieve.voltage.training import Schedule
 
 MODEL_DESCRIPTIONS = {
@@ -85,9 +85,9 @@ class Ensemble:
         )
 
     @classmethod
-    def load(cls, path: Path | str) -> "Ensemble":
-        """Read what :meth:`save` wrote; raises DataError for any other file."""
-        state = load_state(path, ENSEMBLE)
+    def load(cls, path: Path | str, remedy: str = RUN_AGAIN) -> "Ensemble":
+        """Read what :meth:`save` wrote; raises DataError, which ends in the remedy, for any other file."""
+        state = load_state(path, ENSEMBLE, remedy)
         residuals = Residuals(
             state["absolute_residuals_V"].numpy(),
             state["residual_folds"].numpy(),

@@ -97,8 +97,8 @@ def _load(folder: Path) -> VoltageModel:
         if not (folder / name).is_file():
             raise DataError(f"{folder} is no voltage model: it lacks {name}; {REMEDY}")
     try:
-        ensemble = Ensemble.load(folder / STATE)
-    except (AttributeError, DataError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        ensemble = Ensemble.load(folder / STATE, REMEDY)
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         # Whatever a state of other sizes or names makes its reader raise.
         raise DataError(
             f"{folder / STATE} is damaged or was made by another version of IonSieve"

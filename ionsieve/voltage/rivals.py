@@ -39,15 +39,17 @@ class Rival:
     Attributes
     ----------
     label : its name in tables.
-    uses_energy_model : whether it knows what a universal potential learned, which saw held-out crystals.
     predict : (electrodes, training rows, held-out rows, settings, seed) to voltages of the held-out rows, V.
     features : its tabular input for the audit, one row per electrode; None where the graphs are all it reads.
+    uses_energy_model : whether it knows what a universal potential learned, which saw held-out crystals.
+    starts_at_random : whether another training gives other voltages, as other initial weights do.
     """
 
     label: str
-    uses_energy_model: bool
     predict: Callable[["Electrodes", np.ndarray, np.ndarray, Settings, int], np.ndarray]
     features: Callable[["Electrodes", Settings], pd.DataFrame | None]
+    uses_energy_model: bool = False
+    starts_at_random: bool = True
 
 
 def fit_predict(
@@ -166,19 +168,20 @@ def _ionsieve(
 
 # In the order of the tables.
 MODELS: dict[str, Rival] = {
-    "ion_mean": Rival("mean of the ion", False, _ion_mean, _graph_alone),
+    "ion_mean": Rival("mean of the ion", _ion_mean, _graph_alone, starts_at_random=False),
     "composition_gbm": Rival(
-        "gradient boosting on the composition", False, _composition_gbm, _composition_features
+        "gradient boosting on the composition",
+        _composition_gbm,
+        _composition_features,
+        starts_at_random=False,
     ),
-    "cgcnn_all_atoms": Rival("CGCNN, mean over all atoms", False, _cgcnn("atoms"), _graph_alone),
-    "cgcnn": Rival("CGCNN, mean over the working ions (the paper's)", False, _cgcnn("ions"), _graph_alone),
-    "ionsieve": Rival(
-        "IonSieve: ions in context and boosted trees", False, _ionsieve(_descriptors), _descriptors
-    ),
+    "cgcnn_all_atoms": Rival("CGCNN, mean over all atoms", _cgcnn("atoms"), _graph_alone),
+    "cgcnn": Rival("CGCNN, mean over the working ions (the paper's)", _cgcnn("ions"), _graph_alone),
+    "ionsieve": Rival("IonSieve: ions in context and boosted trees", _ionsieve(_descriptors), _descriptors),
     "ionsieve_chgnet": Rival(
         "IonSieve with CHGNet's energies and latent vectors",
-        True,
         _ionsieve(_with_energy_model),
         _with_energy_model,
+        uses_energy_model=True,
     ),
 }

@@ -27,12 +27,16 @@ def save_state(path: Path | str, content: str, state: Mapping[str, Any]) -> None
     write_bytes(path, buffer.getvalue())
 
 
-def load_state(path: Path | str, content: str) -> dict[str, Any]:
+# What helps where the workflow wrote the file.
+RUN_AGAIN = "delete it and run the workflow again"
+
+
+def load_state(path: Path | str, content: str, remedy: str = RUN_AGAIN) -> dict[str, Any]:
     """Read what :func:`save_state` wrote; nothing in the file is executed.
 
     Raises
     ------
-    DataError : the file is missing, truncated, or holds something else.
+    DataError : the file is missing, truncated, or holds something else; the message ends in the remedy.
     """
     try:
         state = torch.load(io.BytesIO(Path(path).read_bytes()), map_location="cpu", weights_only=True)
@@ -40,13 +44,12 @@ def load_state(path: Path | str, content: str) -> dict[str, Any]:
         raise DataError(f"{path} does not exist; the rules of the voltage stage make it") from error
     except (EOFError, KeyError, OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
         raise DataError(
-            f"{path} is damaged or is no torch file ({type(error).__name__});"
-            " delete it and run the workflow again"
+            f"{path} is damaged or is no torch file ({type(error).__name__}); {remedy}"
         ) from error
     found = state.get("content") if isinstance(state, dict) else None
     if found != content:
         raise DataError(
-            f"{path} should hold {content!r}, but holds {found!r}: another file or another version;"
-            " delete it and run the workflow again"
+            f"{path} should hold {content!r}, but holds {found!r}: another file, or of another version of"
+            f" IonSieve; {remedy}"
         )
     return state

@@ -248,7 +248,7 @@ def normalised_over_all_rows(electrodes, training, held_out, settings, seed):
 
 
 def test_a_model_that_reads_hidden_labels_is_refused(electrodes, monkeypatch):
-    leaky = Rival("leaky", False, normalised_over_all_rows, lambda electrodes, settings: None)
+    leaky = Rival("leaky", normalised_over_all_rows, lambda electrodes, settings: None)
     monkeypatch.setitem(MODELS, "leaky", leaky)
     with pytest.raises(Exception, match="not finite"):
         fit_predict("leaky", electrodes, *rows_of(electrodes, "paper"), SETTINGS, seed=0)
@@ -299,7 +299,9 @@ def test_every_models_features_pass_the_audit_under_its_own_mark(electrodes, set
 
 
 def test_a_normaliser_over_all_rows_is_found_by_changed_labels(electrodes):
-    assert reads_held_out_labels(Rival("leaky", False, normalised_over_all_rows, None), electrodes, SETTINGS)
+    assert reads_held_out_labels(
+        Rival("leaky", normalised_over_all_rows, lambda electrodes, settings: None), electrodes, SETTINGS
+    )
 
 
 def test_an_unknown_model_is_a_clear_error(electrodes):

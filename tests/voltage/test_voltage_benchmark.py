@@ -7,12 +7,19 @@ import pytest
 
 from ionsieve.config import BenchmarkConfig
 from ionsieve.errors import DataError
-from ionsieve.tables import HELD_OUT, to_arrow
+from ionsieve.tables import to_arrow
 from ionsieve.voltage import benchmark
 from ionsieve.voltage.baselines import composition_features, gradient_boosting
-from ionsieve.voltage.benchmark import fold_seed, run_fold, summarise, to_markdown, write_into_page
+from ionsieve.voltage.benchmark import (
+    run_fold,
+    summarise,
+    to_markdown,
+    training_seed,
+    write_into_page,
+)
 from ionsieve.voltage.cross_validation import member_seed
 from ionsieve.voltage.electrodes import Electrodes
+from ionsieve.voltage.leakage import LeakageError
 from ionsieve.voltage.members import Architecture
 from ionsieve.voltage.rivals import MODELS, Rival, Settings
 from ionsieve.voltage.splits import BENCHMARK_PROTOCOLS
@@ -34,16 +41,44 @@ def electrodes(synthetic_electrodes) -> Electrodes:
 
 @pytest.mark.parametrize("model", [name for name, rival in MODELS.items() if not rival.uses_energy_model])
 def test_a_fold_gives_a_voltage_to_each_held_out_row_and_the_same_again(electrodes, model):
-    held_out, audited = run_fold(electrodes, model, "chemical_system", 1, 3, SETTINGS, seed=0)
-    again, _ = run_fold(electrodes, model, "chemical_system", 1, 3, SETTINGS, seed=0)
+    held_out, audited = run_fold(electrodes, model, "chemical_system", 1, 2, 3, SETTINGS, seed=0)
+    again, _ = run_fold(electrodes, model, "chemical_system", 1, 2, 3, SETTINGS, seed=0)
     # The script of the fold writes the audit as JSON, which knows no infinity.
     json.dumps(audited, allow_nan=False)
     pd.testing.assert_frame_equal(held_out, again, check_exact=True)
-    to_arrow(held_out, HELD_OUT)
+    to_arrow(held_out, benchmark.BENCHMARK_FOLD)
     assert len(held_out) == audited["held_out_rows"] == 21
     labels_V = electrodes.table.set_index("electrode_id")["voltage_V"]
     assert (held_out["voltage_V"] == labels_V[held_out["electrode_id"]].to_numpy()).all()
-    assert (audited["model"], audited["protocol"], audited["fold"]) == (model, "chemical_system", 1)
+    assert (audited["model"], audited["protocol"]) == (model, "chemical_system")
+    assert (audited["fold"], audited["training"]) == (1, 2)
+
+
+@pytest.mark.parametrize("model", list(MODELS))
+def test_another_training_gives_other_voltages_where_the_start_is_random(electrodes, model):
+    if MODELS[model].uses_energy_model:
+        assert MODELS[model].starts_at_random
+        return
+    first, second = (
+        run_fold(electrodes, model, "framework", 0, training, 3, SETTINGS, seed=0)[0] for training in (0, 1)
+    )
+    differ = (first["predicted_voltage_V"] != second["predicted_voltage_V"]).any()
+    assert differ or not MODELS[model].starts_at_random
+    assert not differ or MODELS[model].starts_at_random or model == "composition_gbm"
+
+
+def test_a_fold_that_leaks_is_not_trained_on(electrodes, monkeypatch):
+    """The voltage under an innocent name, among the features of a model."""
+
+    def never(*_) -> np.ndarray:
+        raise AssertionError("trained on a fold that leaks")
+
+    def leaking(electrodes, settings) -> pd.DataFrame:
+        return pd.DataFrame({"packing": 2.0 * electrodes.voltages_V + 1.0})
+
+    monkeypatch.setitem(MODELS, "leaking", Rival("leaks", never, leaking))
+    with pytest.raises(LeakageError):
+        run_fold(electrodes, "leaking", "framework", 0, 0, 3, SETTINGS, seed=0)
 
 
 def test_gradient_boosting_learns_from_compositions(synthetic_electrodes):
@@ -82,12 +117,12 @@ def test_composition_features_know_nothing_of_the_structure(synthetic_table):
 
 def test_an_unknown_model_is_a_clear_error(electrodes):
     with pytest.raises(DataError, match="known: ion_mean, composition_gbm"):
-        run_fold(electrodes, "cgnn", "paper", 0, 3, SETTINGS, seed=0)
+        run_fold(electrodes, "cgnn", "paper", 0, 0, 3, SETTINGS, seed=0)
 
 
 @pytest.mark.parametrize("protocol", ["paper", "framework"])
-def test_the_reference_starts_from_the_seed_of_the_workflows_own_folds(protocol):
-    assert fold_seed(3, protocol, 2) == member_seed(3, protocol, 2)
+def test_the_first_training_starts_from_the_seed_of_the_workflows_own_folds(protocol):
+    assert training_seed(3, protocol, 2, 0) == member_seed(3, protocol, 2)
 
 
 def test_the_configuration_offers_the_models_and_protocols_that_there_are():
@@ -97,12 +132,19 @@ def test_the_configuration_offers_the_models_and_protocols_that_there_are():
     assert benchmark.REFERENCE in MODELS
 
 
-def test_every_fold_has_a_seed_of_its_own():
-    seeds = {fold_seed(0, protocol, fold) for protocol in BENCHMARK_PROTOCOLS for fold in range(10)}
-    assert len(seeds) == 10 * len(BENCHMARK_PROTOCOLS)
+def test_every_training_has_a_seed_of_its_own():
+    seeds = {
+        training_seed(0, protocol, fold, training)
+        for protocol in BENCHMARK_PROTOCOLS
+        for fold in range(10)
+        for training in range(3)
+    }
+    assert len(seeds) == 30 * len(BENCHMARK_PROTOCOLS)
 
 
-def predictions(model: str, errors_V: list[float], protocol: str = "framework") -> pd.DataFrame:
+def predictions(
+    model: str, errors_V: list[float], protocol: str = "framework", training: int = 0
+) -> pd.DataFrame:
     """Six electrodes of four frameworks in two folds."""
     labels_V = np.array([1.0, 2.0, 3.0, 4.0, 3.5, 2.5])
     return pd.DataFrame(
@@ -114,6 +156,7 @@ def predictions(model: str, errors_V: list[float], protocol: str = "framework") 
             "framework": ["MnO2", "MnO2", "CoO2", "Mn2O3", "CoO2", "TiS2"],
             "protocol": protocol,
             "fold": [0, 0, 1, 0, 1, 1],
+            "training": training,
             "voltage_V": labels_V,
             "predicted_voltage_V": labels_V + np.array(errors_V),
             "x_charged": [0.0, 0.5, 0.0, 0.0, 0.0, 0.5],
@@ -121,11 +164,14 @@ def predictions(model: str, errors_V: list[float], protocol: str = "framework") 
     )
 
 
-def audited(model: str, protocol: str, fold: int, duplicates: int = 0) -> dict[str, object]:
+def audited(
+    model: str, protocol: str, fold: int, duplicates: int = 0, training: int = 0
+) -> dict[str, object]:
     return {
         "model": model,
         "protocol": protocol,
         "fold": fold,
+        "training": training,
         "held_out_rows": 3,
         "training_rows": 3,
         "groups_on_both_sides": 0,
@@ -189,6 +235,25 @@ def test_models_are_compared_with_the_reference_on_the_same_rows(summary):
     assert score(summary, "cgcnn")["difference_V"] is None
 
 
+def test_trainings_are_scored_alone_and_as_their_mean():
+    """Errors of opposite sign cancel in the mean of two trainings; the reference has one."""
+    reversed_V = [-error_V for error_V in BETTER_ERRORS_V]
+    out_of_fold = pd.concat(
+        [
+            predictions("cgcnn", REFERENCE_ERRORS_V),
+            predictions("ionsieve", BETTER_ERRORS_V),
+            predictions("ionsieve", reversed_V, training=1),
+        ]
+    )
+    row = score(summarise(out_of_fold, [], seed=0), "ionsieve")
+    assert row["trainings"] == 2
+    assert row["mae_V"] == pytest.approx(0.0, abs=1e-9)
+    assert row["mae_alone_V"] == pytest.approx(0.3)
+    assert row["mae_alone_std_V"] == pytest.approx(0.0, abs=1e-9)
+    assert row["difference_percent"] == pytest.approx(-100.0)
+    assert row["difference_alone_percent"] == pytest.approx(-25.0)
+
+
 def test_a_model_that_is_better_everywhere_is_better_in_every_draw():
     """Each error is nine tenths of the reference's: so is every ratio of means."""
     shrunk = [0.9 * error_V for error_V in REFERENCE_ERRORS_V]
@@ -214,8 +279,9 @@ def test_chemical_systems_are_what_is_drawn_where_they_are_kept_apart():
 
 
 @pytest.mark.parametrize("spoiled", ["voltage_V", "electrode_id", "fold"])
-def test_models_scored_on_different_rows_are_refused(spoiled):
-    other = predictions("composition_gbm", BETTER_ERRORS_V)
+@pytest.mark.parametrize("model", ["composition_gbm", "cgcnn"])
+def test_trainings_scored_on_different_rows_are_refused(spoiled, model):
+    other = predictions(model, BETTER_ERRORS_V, training=1 if model == "cgcnn" else 0)
     other.loc[0, spoiled] = "another" if spoiled == "electrode_id" else 7
     with pytest.raises(DataError, match="different electrodes"):
         summarise(pd.concat([predictions("cgcnn", REFERENCE_ERRORS_V), other]), [], seed=0)
@@ -229,7 +295,12 @@ def test_the_same_rows_make_the_same_table(summary):
 
 
 def test_the_audits_of_the_folds_are_added_up():
-    audits = [audited("cgcnn", "paper", 0, duplicates=2), audited("cgcnn", "paper", 3, duplicates=1)]
+    audits = [
+        audited("cgcnn", "paper", 0, duplicates=2),
+        audited("cgcnn", "paper", 3, duplicates=1),
+        # Another training on the same fold is not another fold.
+        audited("cgcnn", "paper", 0, duplicates=2, training=1),
+    ]
     (found,) = summarise(predictions("cgcnn", BETTER_ERRORS_V), audits, seed=0)["audits"]
     assert found["held_out_rows_with_their_crystal_in_training"] == 3
     assert found["held_out_rows"] == 6
@@ -239,7 +310,9 @@ def test_the_audits_of_the_folds_are_added_up():
 
 def test_models_that_use_an_energy_model_stand_in_a_marked_block(monkeypatch):
     monkeypatch.setitem(
-        MODELS, "marked", Rival("knows energies", True, MODELS["cgcnn"].predict, lambda *_: None)
+        MODELS,
+        "marked",
+        Rival("knows energies", MODELS["cgcnn"].predict, lambda *_: None, uses_energy_model=True),
     )
     out_of_fold = pd.concat(
         [
