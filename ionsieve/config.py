@@ -221,7 +221,7 @@ class BenchmarkConfig(_Section):
     )
     paper_seeds: int = Field(default=10, ge=1, le=100, description="Random splits of the paper's protocol.")
     trainings: int = Field(
-        default=3,
+        default=2,
         ge=1,
         le=20,
         description="Trainings of each network on each grouped fold, from other initial weights; the mean of"
