@@ -382,6 +382,12 @@ class TransportConfig(_Section):
         default=0.5, description="Guard: MD stops when the volume changes by more than this share."
     )
     min_distance_A: Positive = Field(default=0.8, description="Guard: MD stops when two atoms come closer.")
+    migration_images: int = Field(
+        default=0,
+        ge=0,
+        le=31,
+        description="Images of the nudged elastic bands that find barriers of single hops; 0: none are run.",
+    )
 
     @field_validator("temperatures_K")
     @classmethod

@@ -51,6 +51,7 @@ _TRANSPORT_COLUMNS = (
     "diffusivity_cm2_per_s",
     "activation_energy_eV",
     "conductivity_300K_mS_per_cm",
+    "migration_barrier_eV",
 )
 
 

@@ -207,6 +207,7 @@ RANKED = pa.schema(
         _number("diffusivity_cm2_per_s", nullable=True),
         _number("activation_energy_eV", nullable=True),
         _number("conductivity_300K_mS_per_cm", nullable=True),
+        _number("migration_barrier_eV", nullable=True),  # of single hops, by nudged elastic bands
         _number("potential_force_mae_eV_per_A", nullable=True),
         _text("md_status"),  # ok, failed, unstable, host_melted, host_diffusing, potential_rejected, missing
         _text("md_reason", nullable=True),

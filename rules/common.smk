@@ -108,6 +108,14 @@ def shortlist_transport(wildcards):
     )
 
 
+def candidate_migration(wildcards):
+    """Barriers of a candidate's single hops; none where no bands are run."""
+    wanted = config_model.transport.migration_images > 0
+    return (
+        [f"results/transport/{wildcards.material_id}/migration.json"] if wanted else []
+    )
+
+
 def shortlist_msd(wildcards):
     """Mean-squared displacements of the shortlist at every temperature."""
     return expand(

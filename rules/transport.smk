@@ -69,8 +69,38 @@ rule analyse_md:
         "../workflow_scripts/analyse_md.py"
 
 
+rule migration:
+    input:
+        structure=candidate_structure,
+        shortlist=ancient(SHORTLIST),
+        model=potential_model,
+        potential=potential_result,
+    output:
+        result="results/transport/{material_id}/migration.json",
+    log:
+        "results/logs/migration/{material_id}.log",
+    benchmark:
+        "results/benchmarks/migration/{material_id}.tsv"
+    conda:
+        "../envs/ionsieve.yaml"
+    threads: 1
+    resources:
+        mem_mb=2500,
+        runtime=720,
+    params:
+        algorithm=algorithms.TRANSPORT,
+        working_ion=config_model.working_ion,
+        min_atoms=config_model.transport.min_atoms,
+        n_images=config_model.transport.migration_images,
+    message:
+        "Migration barriers of {wildcards.material_id}"
+    script:
+        "../workflow_scripts/migration.py"
+
+
 rule arrhenius:
     input:
+        migration=candidate_migration,
         temperatures=expand(
             "results/transport/{{material_id}}/{temperature:g}K/diffusivity.json",
             temperature=config_model.transport.temperatures_K,

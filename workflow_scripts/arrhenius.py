@@ -1,6 +1,7 @@
 """Transport of one candidate: its highest temperature, and the barrier where three temperatures have a value.
 
-Inputs: diffusivity.json of every configured temperature. Output: transport.json.
+Inputs: diffusivity.json of every configured temperature, and migration.json where bands are run. Output:
+transport.json.
 """
 
 from typing import Any
@@ -16,6 +17,8 @@ def main(snakemake: Any) -> None:
     highest = max(range(len(temperatures)), key=lambda index: temperatures[index]["temperature_K"])
     with candidate_outcome(snakemake.output.result) as result:
         result |= summary(temperatures, snakemake.params.working_ion)
+        for path in snakemake.input.migration:
+            result["migration_barrier_eV"] = read_json(path).get("barrier_1d_eV")
         require_ok(snakemake.input.temperatures[highest])
 
 

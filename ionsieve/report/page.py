@@ -310,6 +310,7 @@ def _transport_rows(sources: ReportSources) -> list[dict[str, Any]]:
                     "n_hops": run.get("n_hops"),
                     "diffusivity_cm2_per_s": run.get("diffusivity_cm2_per_s"),
                     "activation_energy_eV": result.get("activation_energy_eV"),
+                    "migration_barrier_eV": result.get("migration_barrier_eV"),
                     "conductivity_300K_mS_per_cm": result.get("conductivity_300K_mS_per_cm"),
                     "force_mae_eV_per_A": errors.get("force_mae_eV_per_A"),
                     "energy_mae_meV_per_atom": errors.get("energy_mae_meV_per_atom"),

@@ -100,7 +100,7 @@ def near_cubic_supercell(crystal: Atoms, min_atoms: int) -> Supercell:
     up to ``LARGEST_EXCESS`` times the smallest size, the best shape met. Every height exceeds
     ``CUTOFF_A``.
     """
-    primitive = _primitive(crystal)
+    primitive = primitive_cell(crystal)
     smallest = max(1, -(-min_atoms // len(primitive)))
     best_matrix, best_ratio = np.eye(3, dtype=int), -1.0
     size = smallest
@@ -161,7 +161,8 @@ def nearest_site_distance_A(atoms: Atoms, numbers: set[int] | None = None) -> fl
     return float(distances.min())
 
 
-def _primitive(crystal: Atoms) -> Atoms:
+def primitive_cell(crystal: Atoms) -> Atoms:
+    """The primitive cell in the crystal's own orientation; the crystal itself where no symmetry is found."""
     cell = (crystal.cell.array, crystal.get_scaled_positions(), crystal.numbers)
     found = spglib.standardize_cell(cell, to_primitive=True, no_idealize=True, symprec=SYMMETRY_PRECISION_A)
     if found is None:

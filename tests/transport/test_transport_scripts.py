@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from ase import Atoms
+from ase.build import bulk
 from ase.io import write
 
 from ionsieve.artifacts import read_json, write_json
@@ -34,7 +35,11 @@ def run_scripts(argon: Callable[[int], Atoms], tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("ionsieve.potential.calculator.check_elements", lambda path, atoms: None)
 
     def run(
-        folder: str, potential: dict, crystal: Atoms | None = None, **changes: float
+        folder: str,
+        potential: dict,
+        crystal: Atoms | None = None,
+        with_migration: bool = False,
+        **changes: float,
     ) -> tuple[dict, dict]:
         place = tmp_path / folder
         place.mkdir()
@@ -71,9 +76,23 @@ def run_scripts(argon: Callable[[int], Atoms], tmp_path: Path, monkeypatch: pyte
                 params=params,
             )
         )
+        bands = [str(place / "migration.json")] if with_migration else []
+        for path in bands:
+            main_of("migration")(
+                SimpleNamespace(
+                    input=SimpleNamespace(
+                        structure=str(place / "x.cif"),
+                        model="model.ckpt",
+                        potential=str(place / "model.json"),
+                    ),
+                    output=SimpleNamespace(result=path),
+                    params=Params(working_ion="Ca", min_atoms=27, n_images=1),
+                    wildcards=wildcards,
+                )
+            )
         main_of("arrhenius")(
             SimpleNamespace(
-                input=SimpleNamespace(temperatures=[analysis.result]),
+                input=SimpleNamespace(temperatures=[analysis.result], migration=bands),
                 output=SimpleNamespace(result=str(place / "transport.json")),
                 params=params,
             )
@@ -106,6 +125,22 @@ def test_a_frozen_crystal_ends_with_an_upper_bound(run_scripts, tmp_path):
     msd = read_table(tmp_path / "frozen" / "msd.parquet", MSD)
     assert msd["msd_A2"].iloc[0] == 0.0
     assert msd["time_ps"].iloc[-1] == pytest.approx(time_ps)
+
+
+def test_the_barrier_of_a_single_hop_stands_beside_the_conductivity(run_scripts, tmp_path):
+    """Half of the atoms of solid argon bear the name of calcium, in planes: they connect within them."""
+    layered = bulk("Ar", cubic=True, a=5.3)
+    layered.numbers[layered.positions[:, 2] < 1.0] = 20
+    transport, _ = run_scripts("band", OK_POTENTIAL, crystal=layered, with_migration=True)
+    migration = read_json(tmp_path / "band" / "migration.json")
+    assert transport["migration_barrier_eV"] == migration["barrier_1d_eV"]
+    assert migration["status"] == "ok"
+    # A vacancy of solid argon moves with 0.1 eV or so, a tenth of its cohesive energy.
+    assert 0.02 < migration["barrier_1d_eV"] < 0.3
+
+
+def test_without_bands_there_is_no_barrier_of_a_single_hop(run_scripts):
+    assert "migration_barrier_eV" not in run_scripts("plain", OK_POTENTIAL)[0]
 
 
 def test_the_status_of_a_rejected_potential_is_passed_on(run_scripts):
