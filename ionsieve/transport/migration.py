@@ -8,7 +8,7 @@ otherwise.
 Sites and symmetry-distinct hops come from pymatgen's migration graph. Hops are taken from the shortest
 distance at which the sites of the ion connect through the crystal, up to ``REACH`` times that distance. A
 path crosses the crystal in d dimensions when its hops connect sites with their images along d directions; its
-barrier is its highest saddle over the lowest site.
+barrier is its highest saddle over the lowest energy along any hop, which may lie between two sites.
 """
 
 import logging
@@ -226,10 +226,10 @@ def crossing_barriers_eV(graph: MigrationGraph, saddles: Sequence[Saddle]) -> di
     """Lowest barrier with which ions cross the crystal in one, two and three dimensions.
 
     Saddles are added from the lowest to the highest until the sites connect. Energies of all hops count from
-    the lowest site, since an ion that crosses visits it.
+    the lowest of all, since an ion that crosses rests there, at one of its sites or in between.
     """
     energies = {saddle.hop.label: saddle.energies_eV for saddle in saddles if saddle.energies_eV is not None}
-    lowest_eV = min(min(along[0], along[-1]) for along in energies.values())
+    lowest_eV = min(along.min() for along in energies.values())
     heights_eV = {label: float(along.max() - lowest_eV) for label, along in energies.items()}
     barriers: dict[str, float | None] = {f"barrier_{dimension}d_eV": None for dimension in DIMENSIONS}
     for height_eV in sorted(set(heights_eV.values())):

@@ -88,9 +88,11 @@ def test_the_dearer_hop_decides_in_the_dimension_that_needs_it():
         "barrier_2d_eV": pytest.approx(0.7),
         "barrier_3d_eV": pytest.approx(0.7),
     }
-    # Over the lowest site of all, where an ion that crosses has been.
+    # Over the lowest of all, where an ion that crosses rests: a site, or a place between two.
     deeper = [saddles[0], Saddle(in_plane, np.array([0.1, 0.7, -0.2]))]
     assert crossing_barriers_eV(graph, deeper)["barrier_1d_eV"] == pytest.approx(0.5)
+    between = [Saddle(along_c, np.array([0.0, 0.3, -0.1, 0.3, 0.0])), saddles[1]]
+    assert crossing_barriers_eV(graph, between)["barrier_1d_eV"] == pytest.approx(0.4)
 
 
 def test_sites_that_do_not_connect_are_a_failure_in_words():
