@@ -371,6 +371,9 @@ class TransportConfig(_Section):
     barostat_fs: Positive = Field(default=1000.0, description="Relaxation time of the barostat.")
     pressure_GPa: float = Field(default=0.0, ge=-10, le=100, description="Target pressure of NPT.")
     frame_interval_fs: Positive = Field(default=20.0, description="Time between stored frames.")
+    checkpoint_ps: Positive = Field(
+        default=0.5, description="Simulated time between checkpoints, from which a killed run goes on."
+    )
     min_conductivity_mS_per_cm: NotNegative = Field(
         default=100.0,
         description="What a candidate must reach at the highest temperature (paper: 100 at 1200 K).",

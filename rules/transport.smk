@@ -21,6 +21,8 @@ rule run_md:
     resources:
         mem_mb=2500,
         runtime=1440,
+        # Not a param, which would make results stale: how often a run is saved changes none of its numbers.
+        checkpoint_ps=str(config_model.transport.checkpoint_ps),
     params:
         algorithm=algorithms.TRANSPORT,
         working_ion=config_model.working_ion,

@@ -10,7 +10,7 @@ from ase.build import bulk
 from ase.calculators.calculator import Calculator, all_changes
 from vesin import NeighborList
 
-from ionsieve.transport.dynamics import Protocol
+from ionsieve.transport.protocol import Protocol
 
 
 class LennardJones(Calculator):
@@ -39,6 +39,12 @@ class LennardJones(Calculator):
             "forces": forces,
             "stress": stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]],
         }
+
+
+@pytest.fixture(scope="session")
+def lennard_jones() -> type[LennardJones]:
+    """The calculator's class."""
+    return LennardJones
 
 
 @pytest.fixture
