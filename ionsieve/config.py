@@ -369,6 +369,10 @@ class TransportConfig(_Section):
     nvt_ps: Positive = Field(default=6.0, description="Length of the NVT run that is analysed (paper: 50).")
     thermostat_fs: Positive = Field(default=100.0, description="Relaxation time of the thermostat.")
     barostat_fs: Positive = Field(default=1000.0, description="Relaxation time of the barostat.")
+    npt_cell: Literal["isotropic", "full"] = Field(
+        default="isotropic",
+        description="What NPT changes: the volume, or all of the cell (npt_ps of several barostat_fs then).",
+    )
     pressure_GPa: float = Field(default=0.0, ge=-10, le=100, description="Target pressure of NPT.")
     frame_interval_fs: Positive = Field(default=20.0, description="Time between stored frames.")
     checkpoint_ps: Positive = Field(
@@ -383,6 +387,10 @@ class TransportConfig(_Section):
     )
     max_volume_change: Positive = Field(
         default=0.5, description="Guard: MD stops when the volume changes by more than this share."
+    )
+    max_shape_change: Positive = Field(
+        default=0.3,
+        description="Guard: MD stops when the cell's shape, volume apart, changes by more (npt_cell: full).",
     )
     min_distance_A: Positive = Field(default=0.8, description="Guard: MD stops when two atoms come closer.")
 

@@ -34,10 +34,12 @@ rule run_md:
         nvt_ps=config_model.transport.nvt_ps,
         thermostat_fs=config_model.transport.thermostat_fs,
         barostat_fs=config_model.transport.barostat_fs,
+        npt_cell=config_model.transport.npt_cell,
         pressure_GPa=config_model.transport.pressure_GPa,
         frame_interval_fs=config_model.transport.frame_interval_fs,
         max_temperature_factor=config_model.transport.max_temperature_factor,
         max_volume_change=config_model.transport.max_volume_change,
+        max_shape_change=config_model.transport.max_shape_change,
         min_distance_A=config_model.transport.min_distance_A,
     message:
         "Molecular dynamics of {wildcards.material_id} at {wildcards.temperature} K"

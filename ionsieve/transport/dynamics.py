@@ -2,8 +2,8 @@
 
 The crystal starts cold and at its static volume. A Berendsen barostat, which cannot overshoot, brings
 it to the pressure in the first half of NPT; the Martyna-Tobias-Klein barostat, which would answer that
-pressure step by swinging to twice the expansion, samples the second half. Its mean cell is that of NVT,
-with Nose-Hoover chains. All integrators are ASE's (:mod:`.integrators`).
+pressure step by swinging to twice the expansion, samples the second half: the volume alone, or the whole
+cell. Its mean cell is that of NVT, with Nose-Hoover chains. All integrators are ASE's (:mod:`.integrators`).
 
 A simulation is a row of segments, each with the state it ended in. :func:`simulate` keeps them in memory;
 :mod:`.unattended` stores each and goes on from the last one after a kill. The only random numbers are the
@@ -21,6 +21,7 @@ from ase import Atoms, units
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 from tqdm import tqdm
 
+from ionsieve.transport.cells import without_rotation
 from ionsieve.transport.guards import Guards, Unstable
 from ionsieve.transport.integrators import (
     Builder,
@@ -35,7 +36,7 @@ from ionsieve.transport.protocol import Protocol
 from ionsieve.transport.trajectory import Trajectory, joined
 
 # A neighbour list costs more than the other checks, and a collapse takes longer than this.
-STEPS_BETWEEN_DISTANCE_CHECKS = 10
+STEPS_BETWEEN_GEOMETRY_CHECKS = 10
 THERMO_COLUMNS = ["stage", "time_ps", "temperature_K", "potential_energy_eV", "volume_A3", "pressure_GPa"]
 
 
@@ -80,7 +81,7 @@ class State:
     ----------
     phase : index in :func:`phases`.
     step : steps done in that phase.
-    cell_sum_A : sum of the cells of the frames of sampling NPT, shape (3, 3).
+    cell_sum_A : sum of the cells of the frames of sampling NPT, turned as the first cell is; shape (3, 3).
     n_cells : number of those frames.
     integrator : from :func:`.integrators.state_of`.
     """
@@ -201,11 +202,12 @@ def segments(
     ------
     Segment : the last one is that of the end, or that in which a guard stopped the simulation.
     """
-    reference = atoms.get_scaled_positions(wrap=False)
+    reference, reference_cell_A = atoms.get_scaled_positions(wrap=False), atoms.cell.array.copy()
     guards = Guards(
         max_temperature_K=protocol.max_temperature_factor * protocol.temperature_K,
-        reference_volume_A3=atoms.get_volume(),
+        reference_cell_A=reference_cell_A,
         max_volume_change=protocol.max_volume_change,
+        max_shape_change=protocol.max_shape_change,
         min_distance_A=protocol.min_distance_A,
     )
     cell_sum_A, n_cells = (np.zeros((3, 3)), 0) if state is None else (state.cell_sum_A, state.n_cells)
@@ -231,7 +233,7 @@ def segments(
             if phase.build is sampling_npt:
                 # One after the other, so that the sum does not depend on the length of segments.
                 for cell_A in frames.cells_A:
-                    cell_sum_A = cell_sum_A + cell_A
+                    cell_sum_A = cell_sum_A + without_rotation(cell_A, reference_cell_A)
                 n_cells += len(frames.cells_A)
             reached = State(index, step, cell_sum_A, n_cells, state_of(dynamics))
             yield Segment(
@@ -285,8 +287,8 @@ def _advance(
             temperature_K, energy_eV = kinetic_temperature_K(atoms), float(atoms.get_potential_energy())
             guards.check_state(atoms, temperature_K, energy_eV)
             frame_due = step % protocol.steps_per_frame == 0
-            if frame_due or step % STEPS_BETWEEN_DISTANCE_CHECKS == 0:
-                guards.check_distances(atoms)
+            if frame_due or step % STEPS_BETWEEN_GEOMETRY_CHECKS == 0:
+                guards.check_geometry(atoms)
         except Unstable as failure:
             return frames, failure.reason
         if frame_due:

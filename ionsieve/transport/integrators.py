@@ -9,7 +9,7 @@ from operator import attrgetter
 
 import numpy as np
 from ase import Atoms, units
-from ase.md.nose_hoover_chain import IsotropicMTKNPT, NoseHooverChainNVT
+from ase.md.nose_hoover_chain import MTKNPT, IsotropicMTKNPT, NoseHooverChainNVT
 from ase.md.nptberendsen import NPTBerendsen
 
 from ionsieve.transport.protocol import Protocol
@@ -18,7 +18,7 @@ from ionsieve.transport.protocol import Protocol
 # take proportionally longer.
 COMPRESSIBILITY_PER_GPA = 1 / 100
 
-Integrator = NPTBerendsen | IsotropicMTKNPT | NoseHooverChainNVT
+Integrator = NPTBerendsen | IsotropicMTKNPT | MTKNPT | NoseHooverChainNVT
 Builder = Callable[[Atoms, Protocol], Integrator]
 
 # What an integrator remembers from one step to the next beside positions, momenta and cell of its atoms.
@@ -29,6 +29,7 @@ _MEMORY: dict[type, tuple[str, ...]] = {
     IsotropicMTKNPT: (
         *_CHAIN, "_q", "_p", "_eps", "_p_eps", "_cell0", "_volume0", "_barostat._xi", "_barostat._p_xi",
     ),
+    MTKNPT: (*_CHAIN, "_q", "_p", "_h", "_p_g", "_barostat._xi", "_barostat._p_xi"),
     NoseHooverChainNVT: (*_CHAIN, "_q", "_p"),
 }  # fmt: skip
 
@@ -46,9 +47,10 @@ def relaxing_npt(atoms: Atoms, protocol: Protocol) -> NPTBerendsen:
     )
 
 
-def sampling_npt(atoms: Atoms, protocol: Protocol) -> IsotropicMTKNPT:
-    """NPT that samples the isothermal-isobaric ensemble: Martyna-Tobias-Klein."""
-    return IsotropicMTKNPT(
+def sampling_npt(atoms: Atoms, protocol: Protocol) -> IsotropicMTKNPT | MTKNPT:
+    """NPT that samples the isothermal-isobaric ensemble: Martyna-Tobias-Klein, volume alone or whole cell."""
+    ensemble = MTKNPT if protocol.npt_cell == "full" else IsotropicMTKNPT
+    return ensemble(
         atoms,
         timestep=protocol.timestep_fs * units.fs,
         temperature_K=_thermostat_temperature_K(atoms, protocol),

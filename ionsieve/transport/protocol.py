@@ -1,6 +1,7 @@
 """How a simulation is run: lengths, temperature, couplings, limits."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,10 +14,12 @@ class Protocol:
     nvt_ps: float
     thermostat_fs: float
     barostat_fs: float
+    npt_cell: Literal["isotropic", "full"]
     pressure_GPa: float
     frame_interval_fs: float
     max_temperature_factor: float
     max_volume_change: float
+    max_shape_change: float
     min_distance_A: float
 
     @property

@@ -72,9 +72,11 @@ def kill_after(steps: int, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Guards, "check_state", dying)
 
 
-@pytest.mark.parametrize("phase", range(3))
-def test_fifty_and_fifty_steps_are_a_hundred_to_the_last_bit(argon, protocol, phase):
-    settings = protocol()
+@pytest.mark.parametrize(
+    ("phase", "npt_cell"), [(0, "isotropic"), (1, "isotropic"), (1, "full"), (2, "full")]
+)
+def test_fifty_and_fifty_steps_are_a_hundred_to_the_last_bit(argon, protocol, phase, npt_cell):
+    settings = protocol(npt_cell=npt_cell)
     build = phases(settings)[phase].build
 
     def start() -> Atoms:
@@ -98,9 +100,11 @@ def test_fifty_and_fifty_steps_are_a_hundred_to_the_last_bit(argon, protocol, ph
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("phase", range(3))
-def test_so_they_are_with_nequip_in_a_fresh_calculator(protocol, phase):
-    settings = protocol(temperature_K=300.0, timestep_fs=1.0)
+@pytest.mark.parametrize(
+    ("phase", "npt_cell"), [(0, "isotropic"), (1, "isotropic"), (1, "full"), (2, "full")]
+)
+def test_so_they_are_with_nequip_in_a_fresh_calculator(protocol, phase, npt_cell):
+    settings = protocol(npt_cell=npt_cell, temperature_K=300.0, timestep_fs=1.0)
     build = phases(settings)[phase].build
 
     def start() -> Atoms:
@@ -139,6 +143,14 @@ def test_a_killed_run_ends_with_the_bytes_of_one_that_was_not(run, steps):
     with pytest.raises(Killed):
         run(killed_after=steps)
     assert run() == expected
+
+
+@pytest.mark.parametrize("steps", [25, 47])
+def test_a_killed_run_of_the_full_cell_ends_with_the_same_bytes(run, steps):
+    expected = run(folder="uninterrupted", npt_cell="full")
+    with pytest.raises(Killed):
+        run(killed_after=steps, npt_cell="full")
+    assert run(npt_cell="full") == expected
 
 
 def test_a_run_killed_again_and_again_ends_with_the_same_bytes(run, caplog):

@@ -45,7 +45,7 @@ def run_scripts(argon: Callable[[int], Atoms], tmp_path: Path, monkeypatch: pyte
             "algorithm": 1, "working_ion": "Ca", "seed": 0, "min_atoms": 60, "vacancy_fraction": 0.2,
             "timestep_fs": 5.0, "npt_ps": 0.5, "nvt_ps": 2.0, "thermostat_fs": 100.0, "barostat_fs": 500.0,
             "pressure_GPa": 0.0, "frame_interval_fs": 50.0, "max_temperature_factor": 3.0,
-            "max_volume_change": 2.0, "min_distance_A": 0.8,
+            "max_volume_change": 2.0, "npt_cell": "isotropic", "max_shape_change": 0.3, "min_distance_A": 0.8,
         }  # fmt: skip
         wildcards = SimpleNamespace(material_id="x", temperature="40")
         md = SimpleNamespace(
