@@ -21,14 +21,16 @@ def main(snakemake: Any) -> None:
         result |= {key: simulation[key] for key in ("material_id", "temperature_K")} | NOT_KNOWN
         require_ok(snakemake.input.simulation)
         trajectory = load(snakemake.input.trajectory)
-        moved = displacements(trajectory, working_ion, simulation["hop_distance_A"])
+        moved = displacements([trajectory], working_ion, simulation["hop_distance_A"])
         write_table(moved.table(), MSD, output.msd)
-        result |= motion_of(moved, trajectory.volume_A3)
+        n_ions, volume_A3 = moved.hops.hops.size, trajectory.volume_A3
+        result |= motion_of(moved, n_ions, volume_A3)
         result |= transport_of(
             moved,
             working_ion,
             simulation["temperature_K"],
-            trajectory.volume_A3,
+            n_ions,
+            volume_A3,
             simulation["hop_distance_A"],
         )
 
