@@ -364,6 +364,12 @@ class TransportConfig(_Section):
     vacancy_fraction: Annotated[float, Field(ge=0, lt=1)] = Field(
         default=0.2, description="Share of working ions removed, as neutral vacancies (paper: one fifth)."
     )
+    replicas: int = Field(
+        default=1,
+        ge=1,
+        le=100,
+        description="MD runs at each temperature, each with its own vacancies and velocities; pooled.",
+    )
     timestep_fs: Annotated[float, Field(gt=0, le=5)] = Field(default=2.0, description="Integration step.")
     npt_ps: Positive = Field(default=1.0, description="Length of the NPT run that sets the cell (paper: 10).")
     nvt_ps: Positive = Field(default=6.0, description="Length of the NVT run that is analysed (paper: 50).")

@@ -1,4 +1,4 @@
-# Molecular dynamics of every finalist, and what its trajectory says about transport.
+# Molecular dynamics of every finalist, and what its trajectories say about transport.
 
 
 rule run_md:
@@ -8,13 +8,13 @@ rule run_md:
         model=potential_model,
         potential=potential_result,
     output:
-        trajectory="results/transport/{material_id}/{temperature}K/trajectory.npz",
-        thermo="results/transport/{material_id}/{temperature}K/thermo.csv",
-        result="results/transport/{material_id}/{temperature}K/md.json",
+        trajectory="results/transport/{material_id}/{temperature}K/{replica}/trajectory.npz",
+        thermo="results/transport/{material_id}/{temperature}K/{replica}/thermo.csv",
+        result="results/transport/{material_id}/{temperature}K/{replica}/md.json",
     log:
-        "results/logs/run_md/{material_id}/{temperature}K.log",
+        "results/logs/run_md/{material_id}/{temperature}K_{replica}.log",
     benchmark:
-        "results/benchmarks/run_md/{material_id}/{temperature}K.tsv"
+        "results/benchmarks/run_md/{material_id}/{temperature}K_{replica}.tsv"
     conda:
         "../envs/ionsieve.yaml"
     threads: 1
@@ -42,15 +42,21 @@ rule run_md:
         max_shape_change=config_model.transport.max_shape_change,
         min_distance_A=config_model.transport.min_distance_A,
     message:
-        "Molecular dynamics of {wildcards.material_id} at {wildcards.temperature} K"
+        "Molecular dynamics of {wildcards.material_id} at {wildcards.temperature} K, replica {wildcards.replica}"
     script:
         "../workflow_scripts/run_md.py"
 
 
 rule analyse_md:
     input:
-        trajectory="results/transport/{material_id}/{temperature}K/trajectory.npz",
-        simulation="results/transport/{material_id}/{temperature}K/md.json",
+        trajectories=expand(
+            "results/transport/{{material_id}}/{{temperature}}K/{replica}/trajectory.npz",
+            replica=range(config_model.transport.replicas),
+        ),
+        simulations=expand(
+            "results/transport/{{material_id}}/{{temperature}}K/{replica}/md.json",
+            replica=range(config_model.transport.replicas),
+        ),
     output:
         msd="results/transport/{material_id}/{temperature}K/msd.parquet",
         result="results/transport/{material_id}/{temperature}K/diffusivity.json",

@@ -1,4 +1,4 @@
-"""Molecular dynamics of one candidate at one temperature: NPT, then NVT, with a part of the ions removed.
+"""One replica of a candidate's MD at one temperature: NPT, then NVT, with a part of the ions removed.
 
 Inputs: the candidate's CIF, its potential and the potential's result. Outputs: the NVT trajectory,
 thermodynamics of both stages, and md.json with the simulation cell and how the run ended. While it runs, its
@@ -21,15 +21,16 @@ def main(snakemake: Any) -> None:
     from ionsieve.potential.calculator import check_elements, load_calculator
     from ionsieve.transport.guards import Unstable
     from ionsieve.transport.protocol import Protocol
-    from ionsieve.transport.seeding import generator
+    from ionsieve.transport.seeding import generator, replica_names
     from ionsieve.transport.supercell import simulation_cell
     from ionsieve.transport.unattended import simulate_unattended
 
     params, output = snakemake.params, snakemake.output
-    material_id, temperature = snakemake.wildcards.material_id, snakemake.wildcards.temperature
+    wildcards = snakemake.wildcards
+    material_id, temperature, replica = wildcards.material_id, wildcards.temperature, int(wildcards.replica)
     checkpoint = Path(output.result).parent / "checkpoint"
     with candidate_outcome(output.result, placeholders=[output.trajectory, output.thermo]) as result:
-        result |= {"material_id": material_id, "temperature_K": float(temperature)}
+        result |= {"material_id": material_id, "temperature_K": float(temperature), "replica": replica}
         require_ok(snakemake.input.potential)
         cell = simulation_cell(
             read(snakemake.input.structure),
@@ -38,6 +39,7 @@ def main(snakemake: Any) -> None:
             params.vacancy_fraction,
             params.seed,
             material_id,
+            replica,
         )
         result |= cell.summary()
         check_elements(snakemake.input.potential, cell.atoms)
@@ -49,7 +51,7 @@ def main(snakemake: Any) -> None:
         simulation = simulate_unattended(
             cell.atoms,
             protocol,
-            generator(params.seed, "velocities", material_id, temperature),
+            generator(params.seed, "velocities", material_id, temperature, *replica_names(replica)),
             folder=checkpoint,
             made_with={"potential": digest(snakemake.input.model), "algorithm": str(params.algorithm)},
             checkpoint_ps=float(snakemake.resources.checkpoint_ps),

@@ -38,7 +38,7 @@ potential_model, potential_result = "model.ckpt", "model.json"
 
 include: "{ROOT}/rules/transport.smk"
 """
-RESULTS = Path("results/transport/x/300K")
+RESULTS = Path("results/transport/x/300K/0")
 
 
 @pytest.fixture(scope="module")
@@ -119,5 +119,5 @@ def test_kill_minus_9_in_npt_and_in_nvt_and_the_same_command_give_the_same_bytes
     for name in names:
         assert (project / RESULTS / name).read_bytes() == expected[name], name
     assert sorted(path.name for path in (project / RESULTS).iterdir()) == sorted(names)
-    log = (project / "results/logs/run_md/x/300K.log").read_text()
+    log = (project / "results/logs/run_md/x/300K_0.log").read_text()
     assert int(re.search(r"going on after step (\d+) of 500", log)[1]) >= 200

@@ -47,7 +47,7 @@ def run_scripts(argon: Callable[[int], Atoms], tmp_path: Path, monkeypatch: pyte
             "pressure_GPa": 0.0, "frame_interval_fs": 50.0, "max_temperature_factor": 3.0,
             "max_volume_change": 2.0, "npt_cell": "isotropic", "max_shape_change": 0.3, "min_distance_A": 0.8,
         }  # fmt: skip
-        wildcards = SimpleNamespace(material_id="x", temperature="40")
+        wildcards = SimpleNamespace(material_id="x", temperature="40", replica="0")
         md = SimpleNamespace(
             trajectory=str(place / "trajectory.npz"),
             thermo=str(place / "thermo.csv"),
@@ -70,7 +70,7 @@ def run_scripts(argon: Callable[[int], Atoms], tmp_path: Path, monkeypatch: pyte
         )
         main_of("analyse_md")(
             SimpleNamespace(
-                input=SimpleNamespace(trajectory=md.trajectory, simulation=md.result),
+                input=SimpleNamespace(trajectories=[md.trajectory], simulations=[md.result]),
                 output=analysis,
                 params=params,
             )
