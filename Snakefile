@@ -42,6 +42,7 @@ os.environ.update(
 wildcard_constraints:
     material_id=r"[A-Za-z0-9_-][A-Za-z0-9._-]*",
     temperature=r"[0-9.]+",
+    replica=r"\d+",
     bucket=r"\d{4}",
 
 

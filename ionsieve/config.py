@@ -364,13 +364,26 @@ class TransportConfig(_Section):
     vacancy_fraction: Annotated[float, Field(ge=0, lt=1)] = Field(
         default=0.2, description="Share of working ions removed, as neutral vacancies (paper: one fifth)."
     )
+    replicas: int = Field(
+        default=1,
+        ge=1,
+        le=100,
+        description="MD runs at each temperature, each with its own vacancies and velocities; pooled.",
+    )
     timestep_fs: Annotated[float, Field(gt=0, le=5)] = Field(default=2.0, description="Integration step.")
     npt_ps: Positive = Field(default=1.0, description="Length of the NPT run that sets the cell (paper: 10).")
     nvt_ps: Positive = Field(default=6.0, description="Length of the NVT run that is analysed (paper: 50).")
     thermostat_fs: Positive = Field(default=100.0, description="Relaxation time of the thermostat.")
     barostat_fs: Positive = Field(default=1000.0, description="Relaxation time of the barostat.")
+    npt_cell: Literal["isotropic", "full"] = Field(
+        default="isotropic",
+        description="What NPT changes: the volume, or all of the cell (npt_ps of several barostat_fs then).",
+    )
     pressure_GPa: float = Field(default=0.0, ge=-10, le=100, description="Target pressure of NPT.")
     frame_interval_fs: Positive = Field(default=20.0, description="Time between stored frames.")
+    checkpoint_ps: Positive = Field(
+        default=0.5, description="Simulated time between checkpoints, from which a killed run goes on."
+    )
     min_conductivity_mS_per_cm: NotNegative = Field(
         default=100.0,
         description="What a candidate must reach at the highest temperature (paper: 100 at 1200 K).",
@@ -380,6 +393,10 @@ class TransportConfig(_Section):
     )
     max_volume_change: Positive = Field(
         default=0.5, description="Guard: MD stops when the volume changes by more than this share."
+    )
+    max_shape_change: Positive = Field(
+        default=0.3,
+        description="Guard: MD stops when the cell's shape, volume apart, changes by more (npt_cell: full).",
     )
     min_distance_A: Positive = Field(default=0.8, description="Guard: MD stops when two atoms come closer.")
     migration_images: int = Field(

@@ -1,4 +1,4 @@
-# Molecular dynamics of every finalist, and what its trajectory says about transport.
+# Molecular dynamics of every finalist, and what its trajectories say about transport.
 
 
 rule run_md:
@@ -8,19 +8,21 @@ rule run_md:
         model=potential_model,
         potential=potential_result,
     output:
-        trajectory="results/transport/{material_id}/{temperature}K/trajectory.npz",
-        thermo="results/transport/{material_id}/{temperature}K/thermo.csv",
-        result="results/transport/{material_id}/{temperature}K/md.json",
+        trajectory="results/transport/{material_id}/{temperature}K/{replica}/trajectory.npz",
+        thermo="results/transport/{material_id}/{temperature}K/{replica}/thermo.csv",
+        result="results/transport/{material_id}/{temperature}K/{replica}/md.json",
     log:
-        "results/logs/run_md/{material_id}/{temperature}K.log",
+        "results/logs/run_md/{material_id}/{temperature}K_{replica}.log",
     benchmark:
-        "results/benchmarks/run_md/{material_id}/{temperature}K.tsv"
+        "results/benchmarks/run_md/{material_id}/{temperature}K_{replica}.tsv"
     conda:
         "../envs/ionsieve.yaml"
     threads: 1
     resources:
         mem_mb=2500,
         runtime=1440,
+        # Not a param, which would make results stale: how often a run is saved changes none of its numbers.
+        checkpoint_ps=str(config_model.transport.checkpoint_ps),
     params:
         algorithm=algorithms.TRANSPORT,
         working_ion=config_model.working_ion,
@@ -32,21 +34,29 @@ rule run_md:
         nvt_ps=config_model.transport.nvt_ps,
         thermostat_fs=config_model.transport.thermostat_fs,
         barostat_fs=config_model.transport.barostat_fs,
+        npt_cell=config_model.transport.npt_cell,
         pressure_GPa=config_model.transport.pressure_GPa,
         frame_interval_fs=config_model.transport.frame_interval_fs,
         max_temperature_factor=config_model.transport.max_temperature_factor,
         max_volume_change=config_model.transport.max_volume_change,
+        max_shape_change=config_model.transport.max_shape_change,
         min_distance_A=config_model.transport.min_distance_A,
     message:
-        "Molecular dynamics of {wildcards.material_id} at {wildcards.temperature} K"
+        "Molecular dynamics of {wildcards.material_id} at {wildcards.temperature} K, replica {wildcards.replica}"
     script:
         "../workflow_scripts/run_md.py"
 
 
 rule analyse_md:
     input:
-        trajectory="results/transport/{material_id}/{temperature}K/trajectory.npz",
-        simulation="results/transport/{material_id}/{temperature}K/md.json",
+        trajectories=expand(
+            "results/transport/{{material_id}}/{{temperature}}K/{replica}/trajectory.npz",
+            replica=range(config_model.transport.replicas),
+        ),
+        simulations=expand(
+            "results/transport/{{material_id}}/{{temperature}}K/{replica}/md.json",
+            replica=range(config_model.transport.replicas),
+        ),
     output:
         msd="results/transport/{material_id}/{temperature}K/msd.parquet",
         result="results/transport/{material_id}/{temperature}K/diffusivity.json",

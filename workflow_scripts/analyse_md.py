@@ -1,6 +1,6 @@
-"""Diffusivity and conductivity of one candidate at one temperature from its trajectory.
+"""Diffusivity and conductivity of one candidate at one temperature from the trajectories of its replicas.
 
-Inputs: trajectory and md.json. Outputs: MSD of ions and host against time, and diffusivity.json with
+Inputs: trajectory and md.json of each. Outputs: MSD of ions and host against time, and diffusivity.json with
 the diffusivity, the conductivity (values with intervals, or upper bounds) and the state of the host.
 """
 
@@ -8,7 +8,9 @@ from typing import Any
 
 
 def main(snakemake: Any) -> None:
-    """Analyse the trajectory, or pass on why there is none."""
+    """Analyse the trajectories together, or pass on why one is missing."""
+    import numpy as np
+
     from ionsieve.artifacts import read_json
     from ionsieve.outcome import candidate_outcome, require_ok
     from ionsieve.tables import MSD, write_table
@@ -16,19 +18,22 @@ def main(snakemake: Any) -> None:
     from ionsieve.transport.trajectory import load
 
     working_ion, output = snakemake.params.working_ion, snakemake.output
-    simulation = read_json(snakemake.input.simulation)
+    simulation = read_json(snakemake.input.simulations[0])
     with candidate_outcome(output.result, placeholders=[output.msd]) as result:
         result |= {key: simulation[key] for key in ("material_id", "temperature_K")} | NOT_KNOWN
-        require_ok(snakemake.input.simulation)
-        trajectory = load(snakemake.input.trajectory)
-        moved = displacements(trajectory, working_ion, simulation["hop_distance_A"])
+        require_ok(*snakemake.input.simulations)
+        trajectories = [load(path) for path in snakemake.input.trajectories]
+        moved = displacements(trajectories, working_ion, simulation["hop_distance_A"])
         write_table(moved.table(), MSD, output.msd)
-        result |= motion_of(moved, trajectory.volume_A3)
+        n_ions = simulation["n_ions"]
+        volume_A3 = float(np.mean([trajectory.volume_A3 for trajectory in trajectories]))
+        result |= motion_of(moved, n_ions, volume_A3)
         result |= transport_of(
             moved,
             working_ion,
             simulation["temperature_K"],
-            trajectory.volume_A3,
+            n_ions,
+            volume_A3,
             simulation["hop_distance_A"],
         )
 

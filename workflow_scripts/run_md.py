@@ -1,7 +1,8 @@
-"""Molecular dynamics of one candidate at one temperature: NPT, then NVT, with a part of the ions removed.
+"""One replica of a candidate's MD at one temperature: NPT, then NVT, with a part of the ions removed.
 
 Inputs: the candidate's CIF, its potential and the potential's result. Outputs: the NVT trajectory,
-thermodynamics of both stages, and md.json with the simulation cell and how the run ended.
+thermodynamics of both stages, and md.json with the simulation cell and how the run ended. While it runs, its
+checkpoints are in ``checkpoint`` beside them: undeclared, since Snakemake removes outputs before a rerun.
 """
 
 from typing import Any
@@ -9,23 +10,27 @@ from typing import Any
 
 def main(snakemake: Any) -> None:
     """Build the simulation cell, run it, write what came out."""
+    import shutil
     from dataclasses import fields
+    from pathlib import Path
 
     from ase.io import read
 
-    from ionsieve.artifacts import write_text
+    from ionsieve.artifacts import digest
     from ionsieve.outcome import candidate_outcome, require_ok
     from ionsieve.potential.calculator import check_elements, load_calculator
-    from ionsieve.transport.dynamics import Protocol, simulate, thermo_csv
     from ionsieve.transport.guards import Unstable
-    from ionsieve.transport.seeding import generator
+    from ionsieve.transport.protocol import Protocol
+    from ionsieve.transport.seeding import generator, replica_names
     from ionsieve.transport.supercell import simulation_cell
-    from ionsieve.transport.trajectory import save
+    from ionsieve.transport.unattended import simulate_unattended
 
     params, output = snakemake.params, snakemake.output
-    material_id, temperature = snakemake.wildcards.material_id, snakemake.wildcards.temperature
+    wildcards = snakemake.wildcards
+    material_id, temperature, replica = wildcards.material_id, wildcards.temperature, int(wildcards.replica)
+    checkpoint = Path(output.result).parent / "checkpoint"
     with candidate_outcome(output.result, placeholders=[output.trajectory, output.thermo]) as result:
-        result |= {"material_id": material_id, "temperature_K": float(temperature)}
+        result |= {"material_id": material_id, "temperature_K": float(temperature), "replica": replica}
         require_ok(snakemake.input.potential)
         cell = simulation_cell(
             read(snakemake.input.structure),
@@ -34,6 +39,7 @@ def main(snakemake: Any) -> None:
             params.vacancy_fraction,
             params.seed,
             material_id,
+            replica,
         )
         result |= cell.summary()
         check_elements(snakemake.input.potential, cell.atoms)
@@ -42,17 +48,20 @@ def main(snakemake: Any) -> None:
             temperature_K=float(temperature),
             **{field.name: params[field.name] for field in fields(Protocol) if field.name != "temperature_K"},
         )
-        simulation = simulate(
+        simulation = simulate_unattended(
             cell.atoms,
             protocol,
-            generator(params.seed, "velocities", material_id, temperature),
-            f"MD {material_id}",
+            generator(params.seed, "velocities", material_id, temperature, *replica_names(replica)),
+            folder=checkpoint,
+            made_with={"potential": digest(snakemake.input.model), "algorithm": str(params.algorithm)},
+            checkpoint_ps=float(snakemake.resources.checkpoint_ps),
+            label=f"MD {material_id}",
         )
-        save(simulation.trajectory, output.trajectory)
-        write_text(output.thermo, thermo_csv(simulation.thermo))
-        result |= simulation.summary()
+        simulation.save(output.trajectory, output.thermo)
+        result |= simulation.summary
         if simulation.stopped is not None:
             raise Unstable(simulation.stopped)
+    shutil.rmtree(checkpoint, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -7,24 +7,31 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from ase.data import atomic_masses, atomic_numbers
+from scipy import stats
 
 from ionsieve.errors import CandidateFailed
 from ionsieve.ions import ion_charge
 from ionsieve.outcome import OK
 from ionsieve.transport.arrhenius import MIN_TEMPERATURES, ROOM_TEMPERATURE_K, Estimate, fit_arrhenius
 from ionsieve.transport.conductivity import conductivity_mS_per_cm
-from ionsieve.transport.diffusivity import Diffusivity, diffusivity, ion_diffusivities_A2_per_ps
-from ionsieve.transport.hops import ION_HOP_FRACTION, count_hops
+from ionsieve.transport.diffusivity import (
+    Diffusivity,
+    diffusivity,
+    ion_diffusivities_A2_per_ps,
+    weighted_mean,
+)
+from ionsieve.transport.hops import ION_HOP_FRACTION, Hops, find_hops
 from ionsieve.transport.host import HostState, host_state
-from ionsieve.transport.msd import mean_squared_displacement_A2, without_drift
+from ionsieve.transport.msd import msd_in_blocks_A2, without_drift
 from ionsieve.transport.trajectory import Trajectory
 from ionsieve.units import CM2_PER_S_PER_A2_PER_PS
 
-# What every temperature's result carries, null where it is not known.
 # A host that diffuses at this share of the ions' rate or faster carries them along: what is measured is
 # not conduction through a crystal. Sound hosts stay below 0.05 even where the ions hop much.
 MAX_HOST_SHARE = 0.3
+ONE_SIDED_95 = float(stats.norm.ppf(0.95))
 
+# What every temperature's result carries, null where it is not known.
 NOT_KNOWN: dict[str, Any] = dict.fromkeys(
     [
         "conductivity_mS_per_cm",
@@ -54,20 +61,27 @@ NO_BARRIER: dict[str, Any] = dict.fromkeys(
 
 @dataclass(frozen=True)
 class Displacements:
-    """What a trajectory says about motion, drift of the framework removed.
+    """What independent runs of one candidate at one temperature say about motion, drift removed.
 
     Attributes
     ----------
-    ion_msd_A2, host_msd_A2 : MSD of each working ion and of each host atom, shapes (F, n).
+    ion_msd_A2, host_msd_A2 : MSD, mean over the working ions and over the host's atoms of all runs;
+        shape (F,) of the shortest run.
     frame_interval_ps : time between frames.
-    hops : hops of each working ion, shape (n,).
-    host : how the host fared.
+    ion_slopes_A2_per_ps, host_slopes_A2_per_ps : diffusivity of each atom of all runs.
+    ion_observed_ps, host_observed_ps : how long each of them was watched.
+    hops : what each working ion did.
+    host : how the host fared, in the run where it fared worst.
     """
 
     ion_msd_A2: np.ndarray
     host_msd_A2: np.ndarray
     frame_interval_ps: float
-    hops: np.ndarray
+    ion_slopes_A2_per_ps: np.ndarray
+    host_slopes_A2_per_ps: np.ndarray
+    ion_observed_ps: np.ndarray
+    host_observed_ps: np.ndarray
+    hops: Hops
     host: HostState
 
     def table(self) -> pd.DataFrame:
@@ -75,37 +89,86 @@ class Displacements:
         return pd.DataFrame(
             {
                 "time_ps": np.arange(len(self.ion_msd_A2)) * self.frame_interval_ps,
-                "msd_A2": self.ion_msd_A2.mean(axis=1),
-                "host_msd_A2": self.host_msd_A2.mean(axis=1),
+                "msd_A2": self.ion_msd_A2,
+                "host_msd_A2": self.host_msd_A2,
             }
         )
 
 
-def displacements(trajectory: Trajectory, working_ion: str, hop_distance_A: float) -> Displacements:
-    """MSDs, hops and the state of the host.
+@dataclass(frozen=True)
+class _Motion:
+    """MSD of one set of atoms in one run: mean over them, shape (F,), and the slope of each."""
+
+    msd_A2: np.ndarray
+    slopes_A2_per_ps: np.ndarray
+    observed_ps: np.ndarray
+
+
+def displacements(
+    trajectories: Sequence[Trajectory], working_ion: str, hop_distance_A: float
+) -> Displacements:
+    """MSDs, hops and the state of the host, over all runs.
 
     Parameters
     ----------
-    trajectory : frames at constant cell.
+    trajectories : independent runs, each at constant cell, with frames equally far apart.
     working_ion : the element that moves.
     hop_distance_A : distance between neighbouring sites of the working ion.
     """
-    ions = trajectory.numbers == atomic_numbers[working_ion]
-    positions_A = without_drift(trajectory.positions_A, ~ions, atomic_masses[trajectory.numbers])
-    interval_ps = trajectory.frame_interval_ps
+    interval_ps = trajectories[0].frame_interval_ps
+    ion_motion, host_motion, hops, hosts = [], [], [], []
+    for trajectory in trajectories:
+        ions = trajectory.numbers == atomic_numbers[working_ion]
+        positions_A = without_drift(trajectory.positions_A, ~ions, atomic_masses[trajectory.numbers])
+        ion_motion.append(_motion(positions_A, np.flatnonzero(ions), interval_ps))
+        host_motion.append(_motion(positions_A, np.flatnonzero(~ions), interval_ps))
+        hops.append(find_hops(positions_A[:, ions], interval_ps, ION_HOP_FRACTION * hop_distance_A))
+        hosts.append(host_state(trajectory, positions_A, working_ion))
     return Displacements(
-        ion_msd_A2=mean_squared_displacement_A2(positions_A[:, ions]),
-        host_msd_A2=mean_squared_displacement_A2(positions_A[:, ~ions]),
+        ion_msd_A2=_mean_msd_A2(ion_motion),
+        host_msd_A2=_mean_msd_A2(host_motion),
         frame_interval_ps=interval_ps,
-        hops=count_hops(positions_A[:, ions], interval_ps, ION_HOP_FRACTION * hop_distance_A),
-        host=host_state(trajectory, positions_A, working_ion),
+        ion_slopes_A2_per_ps=np.concatenate([motion.slopes_A2_per_ps for motion in ion_motion]),
+        host_slopes_A2_per_ps=np.concatenate([motion.slopes_A2_per_ps for motion in host_motion]),
+        ion_observed_ps=np.concatenate([motion.observed_ps for motion in ion_motion]),
+        host_observed_ps=np.concatenate([motion.observed_ps for motion in host_motion]),
+        hops=Hops.pooled(hops),
+        host=max(hosts, key=lambda host: host.mobile_fraction),
     )
 
 
+def _motion(positions_A: np.ndarray, atoms: np.ndarray, frame_interval_ps: float) -> _Motion:
+    total_A2, slopes = np.zeros(len(positions_A)), []
+    for msd_A2 in msd_in_blocks_A2(positions_A, atoms):
+        total_A2 += msd_A2.sum(axis=1)
+        slopes.append(ion_diffusivities_A2_per_ps(msd_A2, frame_interval_ps))
+    time_ps = (len(positions_A) - 1) * frame_interval_ps
+    return _Motion(total_A2 / atoms.size, np.concatenate(slopes), np.full(atoms.size, time_ps))
+
+
+def _mean_msd_A2(motions: Sequence[_Motion]) -> np.ndarray:
+    shortest = min(len(motion.msd_A2) for motion in motions)
+    sizes = [motion.slopes_A2_per_ps.size for motion in motions]
+    return np.average([motion.msd_A2[:shortest] for motion in motions], axis=0, weights=sizes)
+
+
 def transport_of(
-    moved: Displacements, working_ion: str, temperature_K: float, volume_A3: float, hop_distance_A: float
+    moved: Displacements,
+    working_ion: str,
+    temperature_K: float,
+    n_ions: int,
+    volume_A3: float,
+    hop_distance_A: float,
 ) -> dict[str, Any]:
     """Diffusivity and conductivity at one temperature, with the keys of ``NOT_KNOWN``.
+
+    Parameters
+    ----------
+    moved : what the runs say.
+    working_ion : the element that moves.
+    temperature_K : of the runs.
+    n_ions, volume_A3 : working ions in one cell, and its volume.
+    hop_distance_A : distance between neighbouring sites of the working ion.
 
     Raises
     ------
@@ -114,12 +177,13 @@ def transport_of(
     if moved.host.failure is not None:
         status, reason = moved.host.failure
         raise CandidateFailed(reason, status)
-    result = diffusivity(moved.ion_msd_A2, moved.frame_interval_ps, moved.hops, hop_distance_A)
-    host_cm2_per_s = host_diffusivity_cm2_per_s(moved)
-    if result.cm2_per_s is not None and host_cm2_per_s > MAX_HOST_SHARE * result.cm2_per_s:
-        share = 100 * host_cm2_per_s / result.cm2_per_s
-        raise CandidateFailed(f"host atoms diffuse at {share:.0f} % of the ions' rate", "host_diffusing")
-    n_ions = moved.ion_msd_A2.shape[1]
+    result = diffusivity(moved.ion_slopes_A2_per_ps, moved.ion_observed_ps, moved.hops, hop_distance_A)
+    if host_diffuses(moved.host_slopes_A2_per_ps, moved.host_observed_ps, result):
+        raise CandidateFailed(
+            f"host atoms diffuse at {host_diffusivity_cm2_per_s(moved):.1e} cm2/s, "
+            f"the ions at {result.cm2_per_s:.1e} cm2/s",
+            "host_diffusing",
+        )
 
     def conductivity(value_cm2_per_s: float | None) -> float | None:
         if value_cm2_per_s is None:
@@ -137,24 +201,34 @@ def transport_of(
     }
 
 
+def host_diffuses(slopes_A2_per_ps: np.ndarray, observed_ps: np.ndarray, ions: Diffusivity) -> bool:
+    """Whether the host surely (95 %, one-sided) diffuses at ``MAX_HOST_SHARE`` of the ions' rate."""
+    mean, error = weighted_mean(slopes_A2_per_ps, observed_ps)
+    if ions.cm2_per_s is None:
+        return False
+    return (mean - ONE_SIDED_95 * error) * CM2_PER_S_PER_A2_PER_PS > MAX_HOST_SHARE * ions.cm2_per_s
+
+
 def host_diffusivity_cm2_per_s(moved: Displacements) -> float:
     """Slope of the host's MSD over 6: about zero for atoms that vibrate on their sites."""
-    slopes = ion_diffusivities_A2_per_ps(moved.host_msd_A2, moved.frame_interval_ps)
-    return float(slopes.mean()) * CM2_PER_S_PER_A2_PER_PS
+    return weighted_mean(moved.host_slopes_A2_per_ps, moved.host_observed_ps)[0] * CM2_PER_S_PER_A2_PER_PS
 
 
-def motion_of(moved: Displacements, volume_A3: float) -> dict[str, Any]:
-    """Counts and the host's figures: known also where there is no conductivity."""
+def motion_of(moved: Displacements, n_ions: int, volume_A3: float) -> dict[str, Any]:
+    """Counts over all runs and the host's figures: known also where there is no conductivity."""
     return {
-        "n_ions": int(moved.hops.size),
-        "n_hops": int(moved.hops.sum()),
-        "n_ions_that_hopped": int((moved.hops > 0).sum()),
+        "n_ions": n_ions,
+        "n_hops": int(moved.hops.hops.sum()),
+        "n_ions_that_hopped": int((moved.hops.hops > 0).sum()),
+        "n_second_hops": moved.hops.second_hops,
+        "n_onward_hops": moved.hops.onward_hops,
+        "sites_per_ion": float(moved.hops.sites.mean()),
         "volume_A3": volume_A3,
         "host": {
             "diffusivity_cm2_per_s": host_diffusivity_cm2_per_s(moved),
             "lindemann": moved.host.lindemann,
             "mobile_fraction": moved.host.mobile_fraction,
-            "msd_A2": float(moved.host_msd_A2[len(moved.host_msd_A2) // 2].mean()),
+            "msd_A2": float(moved.host_msd_A2[len(moved.host_msd_A2) // 2]),
             "sites_kept": moved.host.sites_kept,
         },
     }

@@ -1,14 +1,22 @@
 """Tracer diffusivity of the working ions from their mean squared displacement, with an interval.
 
-In three dimensions MSD(t) = 6 D t + c, where c holds the rattling. One straight line per ion gives
-D_i; D is their mean and its standard error that of the mean over ions, since the frames of one ion are
-correlated and the ions are nearly not. The error is never below that of counting hops, D / sqrt(n).
-A D is positive and few ions scatter it to one side, so the interval is symmetric in ln D.
+In three dimensions MSD(t) = 6 D t + c, where c holds the rattling. One straight line per ion, over short
+lags (a tenth to a fifth of the run), where time origins are many, gives D_i; D is their mean. The width of
+its interval, which is symmetric in ln D since D is positive, has two parts, added in quadrature:
 
-With too few hops there is no D, only an upper bound: n hops or fewer are seen with 5 % probability
-when lambda are expected (lambda = 3.00 for none), and lambda hops of length a by N ions in t mean
+* sampling: Student's t over the ions (frames of one ion are correlated, ions nearly are not), but never
+  less than counting allows, 1.96 / sqrt(n), n being the hops without correlation that make up D;
+* correlation: an ion's next hop may lead back. Where most ions hopped once that is not yet in the MSD.
+  D = f n a^2 / (6 N t) with f = (1 + c) / (1 - c), c the mean cosine between consecutive hops, known
+  from m second hops to 1 / sqrt(3 m); so ln f is open by 2 / sqrt(3 m), times the share of hops
+  whose successor is not in the run.
+
+A value needs onward hops: ions that only go forth and back have D = 0. Without them there is an upper
+bound: n events or fewer are seen with 5 % probability when lambda are expected (3.00 for none), and
 
     D = lambda a^2 / (6 N t)
+
+The coverage of both is measured by benchmarks/diffusivity_coverage.py.
 """
 
 import math
@@ -18,20 +26,24 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
+from ionsieve.transport.hops import Hops
 from ionsieve.units import CM2_PER_S_PER_A2_PER_PS
 
 DIMENSIONS = 3
 CONFIDENCE = 0.95
-# Lags of the straight line, as shares of the trajectory: beyond rattling and jumps back, and before
-# the few origins that are left of long lags make them noise.
-FIRST_LAG, LAST_LAG = 0.1, 0.5
+# Lags of the straight line, as shares of the trajectory. Longer ones have fewer independent origins: to
+# one half of the run the errors are 1.7 times as large, and the bias of few hops is hardly smaller.
+FIRST_LAG, LAST_LAG = 0.1, 0.2
 # Rattling lasts a few vibrations whatever the length of the run.
 SHORTEST_LAG_PS = 0.2
-# Below this the hops are counted, not fitted.
-MIN_HOPS = 3
-# An ion that hops forth and back is one event, not two: values rest on ions that moved. Fewer than five
-# are anecdotes (a count of five is known to 45 %); where there are few ions, half of them must have moved.
-MIN_MOVED_IONS = 5
+# A Poisson mean below 0.8 gives three counts with 5 % probability or less: three onward hops are no
+# accident ...
+MIN_ONWARD_HOPS = 3
+# ... unless so many hops are watched that some are misread.
+MIN_ONWARD_SHARE = 0.1
+# A wider interval says no more than a bound.
+MAX_FACTOR = 10.0
+_NORMAL = float(stats.norm.ppf(0.5 + CONFIDENCE / 2))
 
 Kind = Literal["value", "upper_bound"]
 
@@ -55,40 +67,44 @@ class Diffusivity:
 
 
 def diffusivity(
-    msd_A2: np.ndarray, frame_interval_ps: float, hops: np.ndarray, hop_distance_A: float
+    slopes_A2_per_ps: np.ndarray, observed_ps: np.ndarray, hops: Hops, hop_distance_A: float
 ) -> Diffusivity:
-    """Diffusivity of ions from the MSD of each.
+    """Diffusivity of ions, of one run or of several.
 
     Parameters
     ----------
-    msd_A2 : MSD of each ion at each lag, shape (F, N).
-    frame_interval_ps : time between frames.
-    hops : hops of each ion, shape (N,).
+    slopes_A2_per_ps : diffusivity of each ion (:func:`ion_diffusivities_A2_per_ps`), shape (N,).
+    observed_ps : how long each ion was watched, shape (N,); also its weight.
+    hops : what each ion did.
     hop_distance_A : distance between neighbouring sites of the ion.
     """
-    n_frames, n_ions = msd_A2.shape
-    n_hops = int(hops.sum())
-    slopes = ion_diffusivities_A2_per_ps(msd_A2, frame_interval_ps)
-    mean, error = float(slopes.mean()), _standard_error(slopes)
-    n_moved = int((hops > 0).sum())
-    if n_hops >= MIN_HOPS and n_moved >= min(MIN_MOVED_IONS, math.ceil(n_ions / 2)) and mean > 0:
-        relative_error = max(error / mean, 1 / math.sqrt(n_hops))
-        if relative_error < 1:
-            factor = math.exp(_quantile(n_ions) * relative_error)
+    mean, error = weighted_mean(slopes_A2_per_ps, observed_ps)
+    quantile = float(stats.t.ppf(0.5 + CONFIDENCE / 2, max(slopes_A2_per_ps.size - 1, 1)))
+    n_hops, n_second, n_onward = int(hops.hops.sum()), hops.second_hops, hops.onward_hops
+    per_hop_A2_per_ps = hop_distance_A**2 / (2 * DIMENSIONS * float(observed_ps.sum()))
+    onward = n_onward >= max(1, MIN_ONWARD_SHARE * n_second)
+    high = mean + quantile * error if math.isfinite(error) else 0.0
+    if mean > 0 and onward and math.isfinite(error):
+        counted = min(n_hops, mean / per_hop_A2_per_ps)
+        sampling = max(quantile * error / mean, _NORMAL / math.sqrt(counted))
+        correlation = _NORMAL * (1 - n_second / n_hops) * 2 / math.sqrt(3 * n_second)
+        width = math.hypot(sampling, correlation)
+        if n_onward >= MIN_ONWARD_HOPS and width < math.log(MAX_FACTOR):
             low, value, high = (
-                number * CM2_PER_S_PER_A2_PER_PS for number in (mean / factor, mean, mean * factor)
+                number * CM2_PER_S_PER_A2_PER_PS
+                for number in (mean * math.exp(-width), mean, mean * math.exp(width))
             )
             return Diffusivity("value", value, low, high)
-    bound = hop_bound_A2_per_ps(n_hops, n_ions, (n_frames - 1) * frame_interval_ps, hop_distance_A)
+        high = max(high, mean * math.exp(min(sampling, math.log(MAX_FACTOR))))
     # Motion that no hop shows, such as a slow slide of all ions, must not hide behind the count. A single
-    # ion has no scatter to tell by.
-    if math.isfinite(error):
-        bound = max(bound, mean + _quantile(n_ions) * error)
+    # ion has no scatter to tell by. A hop forth and back is one event.
+    n_events = int((hops.sites - 1).sum())
+    bound = max(high, per_hop_A2_per_ps * expected_events_bound(n_events))
     return Diffusivity("upper_bound", None, None, bound * CM2_PER_S_PER_A2_PER_PS)
 
 
 def ion_diffusivities_A2_per_ps(msd_A2: np.ndarray, frame_interval_ps: float) -> np.ndarray:
-    """Diffusivity of each ion: slope of a straight line through its MSD, over 6; shape (N,)."""
+    """Diffusivity of each ion: slope of a straight line through its MSD (F, N), over 6; shape (N,)."""
     lags = fit_lags(len(msd_A2), frame_interval_ps)
     times_ps = lags * frame_interval_ps
     centred = times_ps - times_ps.mean()
@@ -97,23 +113,26 @@ def ion_diffusivities_A2_per_ps(msd_A2: np.ndarray, frame_interval_ps: float) ->
 
 def fit_lags(n_frames: int, frame_interval_ps: float) -> np.ndarray:
     """The lags, in frames, that the straight line is fitted to."""
-    last = max(2, round(LAST_LAG * n_frames))
     first = max(1, round(FIRST_LAG * n_frames), round(SHORTEST_LAG_PS / frame_interval_ps))
+    last = min(max(2 * first, round(LAST_LAG * n_frames)), n_frames - 1)
     return np.arange(min(first, last - 1), last + 1)
 
 
-def hop_bound_A2_per_ps(n_hops: int, n_ions: int, time_ps: float, hop_distance_A: float) -> float:
-    """Upper bound at 95 % of the diffusivity of ions that were seen to hop ``n_hops`` times.
+def weighted_mean(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    """Mean and its standard error; the error of a single value is infinite."""
+    shares = weights / weights.sum()
+    mean = float(shares @ values)
+    if values.size < 2:
+        return mean, math.inf
+    squares = float(shares**2 @ (values - mean) ** 2)
+    return mean, math.sqrt(squares * values.size / (values.size - 1))
 
-    The exact Poisson limit: lambda = chi2(0.95, 2 n + 2) / 2.
+
+def expected_events_bound(n_events: int) -> float:
+    """Upper limit of a Poisson mean: chi2(confidence, 2 n + 2) / 2.
+
+    At 95 % for no event (3.00). With events it is at 97.5 %: a bound is given only where events were
+    few, and a run that was unlucky gets one more often than a lucky one.
     """
-    expected_hops = stats.chi2.ppf(CONFIDENCE, 2 * (n_hops + 1)) / 2
-    return float(expected_hops * hop_distance_A**2 / (2 * DIMENSIONS * n_ions * time_ps))
-
-
-def _standard_error(values: np.ndarray) -> float:
-    return float(values.std(ddof=1) / math.sqrt(values.size)) if values.size > 1 else math.inf
-
-
-def _quantile(n_ions: int) -> float:
-    return float(stats.t.ppf(0.5 + CONFIDENCE / 2, max(n_ions - 1, 1)))
+    confidence = CONFIDENCE if n_events == 0 else 0.5 + CONFIDENCE / 2
+    return float(stats.chi2.ppf(confidence, 2 * (n_events + 1)) / 2)

@@ -1,4 +1,4 @@
-"""What stops a simulation that has left physics: temperature, volume, distances, numbers.
+"""What stops a simulation that has left physics: temperature, cell, distances, numbers.
 
 A step ends with a kick of the momenta, so a force that is huge or not a number shows in the kinetic
 temperature before it has moved an atom: checked at every step, positions never leave the range in which
@@ -6,6 +6,7 @@ a potential can still build its neighbour list.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from ase import Atoms
@@ -13,6 +14,7 @@ from ase.data import chemical_symbols
 from vesin import NeighborList
 
 from ionsieve.errors import CandidateFailed
+from ionsieve.transport.cells import shape_change
 
 
 class Unstable(CandidateFailed):
@@ -29,14 +31,16 @@ class Guards:
     Attributes
     ----------
     max_temperature_K : kinetic temperature above which MD stops.
-    reference_volume_A3 : volume that changes are measured from.
+    reference_cell_A : cell that changes are measured from, shape (3, 3).
     max_volume_change : largest relative change of the volume.
+    max_shape_change : largest relative change of a length beside that of the volume.
     min_distance_A : two atoms closer than this stop MD.
     """
 
     max_temperature_K: float
-    reference_volume_A3: float
+    reference_cell_A: np.ndarray
     max_volume_change: float
+    max_shape_change: float
     min_distance_A: float
 
     def check_state(self, atoms: Atoms, temperature_K: float, energy_eV: float) -> None:
@@ -50,19 +54,23 @@ class Guards:
             raise Unstable("energy or positions are not finite numbers")
         if not temperature_K <= self.max_temperature_K:
             raise Unstable(f"temperature {temperature_K:.0f} K exceeds {self.max_temperature_K:.0f} K")
-        change = atoms.get_volume() / self.reference_volume_A3 - 1
+        change = atoms.get_volume() / self._reference_volume_A3 - 1
         if not abs(change) <= self.max_volume_change:
             raise Unstable(
                 f"volume changed by {100 * change:+.0f} %, allowed {100 * self.max_volume_change:.0f} %"
             )
 
-    def check_distances(self, atoms: Atoms) -> None:
-        """Check that no two atoms are too close: a neighbour list of a very short range.
+    def check_geometry(self, atoms: Atoms) -> None:
+        """Check the shape of the cell, and that no two atoms are too close: a short neighbour list.
 
         Raises
         ------
-        Unstable : with the pair and its distance.
+        Unstable : with the change, or the pair and its distance.
         """
+        change = shape_change(atoms.cell.array, self.reference_cell_A)
+        allowed = self.max_shape_change
+        if not change <= allowed:
+            raise Unstable(f"the cell's shape changed by {100 * change:.1f} %, allowed {100 * allowed:.1f} %")
         first, second, distances = NeighborList(cutoff=self.min_distance_A, full_list=False).compute(
             points=atoms.positions, box=atoms.cell.array, periodic=True, quantities="ijd"
         )
@@ -72,3 +80,7 @@ class Guards:
             raise Unstable(
                 f"{pair} came to {float(distances[closest]):.2f} A, allowed {self.min_distance_A:.2f} A"
             )
+
+    @cached_property
+    def _reference_volume_A3(self) -> float:
+        return float(np.abs(np.linalg.det(self.reference_cell_A)))

@@ -15,7 +15,7 @@ from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols
 from ase.geometry import find_mic
 
-from ionsieve.transport.hops import AVERAGING_TIME_PS, count_hops
+from ionsieve.transport.hops import AVERAGING_TIME_PS, find_hops
 from ionsieve.transport.supercell import nearest_site_distance_A
 from ionsieve.transport.trajectory import Trajectory
 
@@ -77,8 +77,8 @@ def host_state(trajectory: Trajectory, positions_A: np.ndarray, working_ion: str
     spacing_A = np.zeros(len(trajectory.numbers))
     for number in elements:
         spacing_A[trajectory.numbers == number] = nearest_site_distance_A(crystal, {int(number)})
-    hops = count_hops(positions_A[:, host], trajectory.frame_interval_ps, HOST_HOP_FRACTION * spacing_A[host])
-    mobile = host[hops > 0]
+    moved = find_hops(positions_A[:, host], trajectory.frame_interval_ps, HOST_HOP_FRACTION * spacing_A[host])
+    mobile = host[moved.hops > 0]
     vibration_A2 = ((positions_A[:, host] - positions_A[:, host].mean(axis=0)) ** 2).sum(axis=2).mean()
     host_numbers = {int(number) for number in elements}
     return HostState(

@@ -6,7 +6,12 @@ by the fast correlation algorithm: two running sums and one autocorrelation by F
 Collection SFN 12, 201 (2011)), F log F instead of F^2.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
+
+# Atoms at a time: the Fourier transforms of 3000 frames of a block take 10 MB.
+BLOCK_ATOMS = 32
 
 
 def without_drift(positions_A: np.ndarray, framework: np.ndarray, masses: np.ndarray) -> np.ndarray:
@@ -47,3 +52,19 @@ def mean_squared_displacement_A2(positions_A: np.ndarray) -> np.ndarray:
     msd_A2 = np.maximum((both_squares - 2 * correlation) / origins, 0.0)
     msd_A2[0] = 0.0  # exactly, where rounding leaves 1e-18
     return msd_A2
+
+
+def msd_in_blocks_A2(positions_A: np.ndarray, atoms: np.ndarray) -> Iterator[np.ndarray]:
+    """MSD of chosen atoms, a block of atoms at a time, so that memory does not grow with their number.
+
+    Parameters
+    ----------
+    positions_A : unwrapped positions, shape (F, N, 3).
+    atoms : indices of the atoms, shape (n,).
+
+    Yields
+    ------
+    Arrays of shape (F, at most ``BLOCK_ATOMS``), in the order of ``atoms``.
+    """
+    for first in range(0, len(atoms), BLOCK_ATOMS):
+        yield mean_squared_displacement_A2(positions_A[:, atoms[first : first + BLOCK_ATOMS]])

@@ -15,3 +15,8 @@ def generator(seed: int, *names: str) -> np.random.Generator:
     """
     key = hashlib.sha256("\0".join(names).encode()).digest()
     return np.random.default_rng([seed, *np.frombuffer(key, dtype=np.uint32).tolist()])
+
+
+def replica_names(replica: int) -> tuple[str, ...]:
+    """Names that tell a replica's random numbers from another's; none for the first, which is a run alone."""
+    return (f"replica {replica}",) if replica else ()

@@ -16,7 +16,7 @@ from ase.data import atomic_numbers
 from vesin import NeighborList
 
 from ionsieve.errors import CandidateFailed
-from ionsieve.transport.seeding import generator
+from ionsieve.transport.seeding import generator, replica_names
 
 # The interaction range of the potentials: no atom may see its own image.
 CUTOFF_A = 5.0
@@ -73,7 +73,13 @@ class SimulationCell:
 
 
 def simulation_cell(
-    crystal: Atoms, working_ion: str, min_atoms: int, vacancy_fraction: float, seed: int, material_id: str
+    crystal: Atoms,
+    working_ion: str,
+    min_atoms: int,
+    vacancy_fraction: float,
+    seed: int,
+    material_id: str,
+    replica: int = 0,
 ) -> SimulationCell:
     """Supercell and vacancies of one candidate (see :func:`near_cubic_supercell`, :func:`with_vacancies`).
 
@@ -82,7 +88,7 @@ def simulation_cell(
     CandidateFailed : the crystal has no working ion, no host, or too few ions.
     """
     supercell = near_cubic_supercell(crystal, min_atoms)
-    atoms = with_vacancies(supercell.atoms, working_ion, vacancy_fraction, seed, material_id)
+    atoms = with_vacancies(supercell.atoms, working_ion, vacancy_fraction, seed, material_id, replica)
     number = atomic_numbers[working_ion]
     return SimulationCell(
         atoms=atoms,
@@ -119,9 +125,14 @@ def near_cubic_supercell(crystal: Atoms, min_atoms: int) -> Supercell:
 
 
 def with_vacancies(
-    supercell: Atoms, working_ion: str, vacancy_fraction: float, seed: int, material_id: str
+    supercell: Atoms,
+    working_ion: str,
+    vacancy_fraction: float,
+    seed: int,
+    material_id: str,
+    replica: int = 0,
 ) -> Atoms:
-    """The supercell without ``vacancy_fraction`` of its working ions, chosen by seed and material.
+    """The supercell without ``vacancy_fraction`` of its working ions, chosen by seed, material and replica.
 
     The number removed is rounded to the nearest integer, and is at least one where a fraction is asked
     for. The atoms go as neutral vacancies: the host is oxidised.
@@ -140,7 +151,9 @@ def with_vacancies(
         raise CandidateFailed(
             f"{ions.size} {working_ion} in the supercell: {n_vacancies} vacancies would leave none to move"
         )
-    removed = generator(seed, "vacancies", material_id).choice(ions, size=n_vacancies, replace=False)
+    removed = generator(seed, "vacancies", material_id, *replica_names(replica)).choice(
+        ions, size=n_vacancies, replace=False
+    )
     kept = np.setdiff1d(np.arange(len(supercell)), removed)
     return supercell[kept]
 

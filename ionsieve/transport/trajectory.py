@@ -1,13 +1,16 @@
 """A stored trajectory: unwrapped positions, cells and times, as a compressed npz with stable bytes."""
 
 import io
+import math
 import zipfile
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from ionsieve.artifacts import write_bytes
+from ionsieve.artifacts import atomic_path
 
 
 @dataclass(frozen=True)
@@ -48,28 +51,64 @@ _TYPES = {
     "numbers": np.int16,
     "reference_frac_coords": np.float64,
 }
+_BY_FRAME = ("times_ps", "positions_A", "cells_A")
 # np.savez_compressed stamps entries with the clock; zip's first date gives the same bytes every time.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 
 def save(trajectory: Trajectory, path: Path | str) -> None:
     """Write a trajectory as npz; the same frames give the same bytes."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", compression=zipfile.ZIP_DEFLATED) as archive:
-        for field in fields(trajectory):
-            array = io.BytesIO()
-            np.lib.format.write_array(
-                array, np.ascontiguousarray(getattr(trajectory, field.name), dtype=_TYPES[field.name])
-            )
-            entry = zipfile.ZipInfo(f"{field.name}.npy", date_time=_DATE)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, array.getvalue())
-    write_bytes(path, buffer.getvalue())
+    _save(path, [lambda: trajectory])
+
+
+def save_joined(parts: Sequence[Path], path: Path | str) -> None:
+    """Write trajectories, stored one after the other, as one; the bytes are those of :func:`save`.
+
+    One part at a time is in memory.
+    """
+    _save(path, [partial(_read, part) for part in parts])
+
+
+def joined(parts: Sequence[Trajectory]) -> Trajectory:
+    """One trajectory of several that follow one another."""
+    return replace(
+        parts[0], **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _BY_FRAME}
+    )
 
 
 def load(path: Path | str) -> Trajectory:
     """Read a trajectory written by :func:`save`; positions come back in double precision."""
+    trajectory = _read(path)
+    return replace(trajectory, positions_A=trajectory.positions_A.astype(float))
+
+
+def _read(path: Path | str) -> Trajectory:
     with np.load(path) as arrays:
-        values = {field.name: arrays[field.name] for field in fields(Trajectory)}
-    values["positions_A"] = values["positions_A"].astype(float)
-    return Trajectory(**values)
+        return Trajectory(**{field.name: arrays[field.name] for field in fields(Trajectory)})
+
+
+def _save(path: Path | str, parts: Sequence[Callable[[], Trajectory]]) -> None:
+    lengths = [len(part().times_ps) for part in parts]
+    first = parts[0]()
+    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for field in fields(Trajectory):
+            along_time = field.name in _BY_FRAME
+            shape = np.shape(getattr(first, field.name))
+            dtype = np.dtype(_TYPES[field.name])
+            header = io.BytesIO()
+            np.lib.format.write_array_header_1_0(
+                header,
+                {
+                    "descr": np.lib.format.dtype_to_descr(dtype),
+                    "fortran_order": False,
+                    "shape": (sum(lengths), *shape[1:]) if along_time else shape,
+                },
+            )
+            entry = zipfile.ZipInfo(f"{field.name}.npy", date_time=_DATE)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            n_values = math.prod(shape[1:]) * sum(lengths) if along_time else math.prod(shape)
+            entry.file_size = len(header.getvalue()) + dtype.itemsize * n_values  # zip64 where it is needed
+            with archive.open(entry, "w") as file:
+                file.write(header.getvalue())
+                for part in parts if along_time else parts[:1]:
+                    file.write(np.ascontiguousarray(getattr(part(), field.name), dtype=dtype).tobytes())

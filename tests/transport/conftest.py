@@ -10,7 +10,7 @@ from ase.build import bulk
 from ase.calculators.calculator import Calculator, all_changes
 from vesin import NeighborList
 
-from ionsieve.transport.dynamics import Protocol
+from ionsieve.transport.protocol import Protocol
 
 
 class LennardJones(Calculator):
@@ -41,6 +41,12 @@ class LennardJones(Calculator):
         }
 
 
+@pytest.fixture(scope="session")
+def lennard_jones() -> type[LennardJones]:
+    """The calculator's class."""
+    return LennardJones
+
+
 @pytest.fixture
 def argon() -> Callable[[int], Atoms]:
     """Solid argon of n^3 cubic cells in which every ninth atom bears the name of calcium, as heavy."""
@@ -58,18 +64,20 @@ def argon() -> Callable[[int], Atoms]:
 def protocol() -> Callable[..., Protocol]:
     """A short protocol for argon; what a test is about is given by name."""
 
-    def build(**changes: float) -> Protocol:
-        settings: dict[str, float] = {
+    def build(**changes: Any) -> Protocol:
+        settings: dict[str, Any] = {
             "temperature_K": 50.0,
             "timestep_fs": 5.0,
             "npt_ps": 1.0,
             "nvt_ps": 2.0,
             "thermostat_fs": 100.0,
             "barostat_fs": 500.0,
+            "npt_cell": "isotropic",
             "pressure_GPa": 0.0,
             "frame_interval_fs": 50.0,
             "max_temperature_factor": 3.0,
             "max_volume_change": 2.0,
+            "max_shape_change": 0.3,
             "min_distance_A": 0.8,
         }
         return Protocol(**(settings | changes))

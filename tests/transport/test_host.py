@@ -38,18 +38,18 @@ def rattling(sites_A: np.ndarray, n_frames: int = 100) -> np.ndarray:
 
 def test_a_solid_keeps_its_host_and_a_melt_is_flagged(argon, protocol):
     solid = simulate(argon(3), protocol(temperature_K=40.0, npt_ps=0.5, nvt_ps=3.0), np.random.default_rng(0))
-    moved = displacements(solid.trajectory, "Ca", SPACING_A)
+    moved = displacements([solid.trajectory], "Ca", SPACING_A)
     assert moved.host.failure is None
     assert moved.host.sites_kept > 0.95
     assert moved.host.lindemann < 0.15
     hot = protocol(temperature_K=500.0, npt_ps=2.0, nvt_ps=4.0, pressure_GPa=0.5)
     melt = simulate(argon(3), hot, np.random.default_rng(0))
     assert melt.stopped is None
-    moved = displacements(melt.trajectory, "Ca", SPACING_A)
+    moved = displacements([melt.trajectory], "Ca", SPACING_A)
     assert moved.host.failure[0] == "host_melted"
-    assert motion_of(moved, melt.trajectory.volume_A3)["host"]["diffusivity_cm2_per_s"] > 1e-5
+    assert motion_of(moved, 12, melt.trajectory.volume_A3)["host"]["diffusivity_cm2_per_s"] > 1e-5
     with pytest.raises(CandidateFailed, match="melted") as failure:
-        transport_of(moved, "Ca", 500.0, melt.trajectory.volume_A3, SPACING_A)
+        transport_of(moved, "Ca", 500.0, 12, melt.trajectory.volume_A3, SPACING_A)
     assert failure.value.status == "host_melted"
 
 
@@ -59,10 +59,10 @@ def test_a_rattling_crystal_holds_even_while_it_drifts(crystal_sites):
     drifting = trajectory_of(rattling(crystal_sites) + drift, crystal_sites)
     ions = trajectory.numbers == 20
     assert host_state(trajectory, trajectory.positions_A, "Ca").failure is None
-    moved = displacements(drifting, "Ca", SPACING_A)
+    moved = displacements([drifting], "Ca", SPACING_A)
     assert moved.host.failure is None
     assert moved.host.sites_kept == 1.0
-    assert moved.hops.tolist() == [0] * ions.sum()
+    assert moved.hops.hops.tolist() == [0] * ions.sum()
 
 
 def test_lindemann_is_the_vibration_over_the_spacing(crystal_sites):

@@ -128,3 +128,11 @@ def test_a_crystal_without_the_ion_or_without_a_host_fails(rock_salt):
 def test_generators_differ_by_purpose():
     assert generator(0, "a", "bc").random() != generator(0, "ab", "c").random()
     assert generator(0, "a").random() == generator(0, "a").random()
+
+
+def test_each_replica_has_vacancies_of_its_own_and_the_first_those_of_a_run_alone(spinel):
+    supercell = near_cubic_supercell(spinel, 100).atoms
+    kept = [with_vacancies(supercell, "Mg", 0.2, 0, "x", replica).positions for replica in range(3)]
+    assert np.array_equal(kept[0], with_vacancies(supercell, "Mg", 0.2, 0, "x").positions)
+    assert len({positions.tobytes() for positions in kept}) == 3
+    assert len({positions.shape for positions in kept}) == 1

@@ -45,13 +45,14 @@ def run_scripts(argon: Callable[[int], Atoms], tmp_path: Path, monkeypatch: pyte
         place.mkdir()
         write(place / "x.cif", argon(2) if crystal is None else crystal)
         write_json(place / "model.json", potential)
+        (place / "model.ckpt").write_text("weights")
         settings = {
-            "working_ion": "Ca", "seed": 0, "min_atoms": 60, "vacancy_fraction": 0.2, "timestep_fs": 5.0,
-            "npt_ps": 0.5, "nvt_ps": 2.0, "thermostat_fs": 100.0, "barostat_fs": 500.0, "pressure_GPa": 0.0,
-            "frame_interval_fs": 50.0, "max_temperature_factor": 3.0, "max_volume_change": 2.0,
-            "min_distance_A": 0.8,
+            "algorithm": 1, "working_ion": "Ca", "seed": 0, "min_atoms": 60, "vacancy_fraction": 0.2,
+            "timestep_fs": 5.0, "npt_ps": 0.5, "nvt_ps": 2.0, "thermostat_fs": 100.0, "barostat_fs": 500.0,
+            "pressure_GPa": 0.0, "frame_interval_fs": 50.0, "max_temperature_factor": 3.0,
+            "max_volume_change": 2.0, "npt_cell": "isotropic", "max_shape_change": 0.3, "min_distance_A": 0.8,
         }  # fmt: skip
-        wildcards = SimpleNamespace(material_id="x", temperature="40")
+        wildcards = SimpleNamespace(material_id="x", temperature="40", replica="0")
         md = SimpleNamespace(
             trajectory=str(place / "trajectory.npz"),
             thermo=str(place / "thermo.csv"),
@@ -62,8 +63,11 @@ def run_scripts(argon: Callable[[int], Atoms], tmp_path: Path, monkeypatch: pyte
         main_of("run_md")(
             SimpleNamespace(
                 input=SimpleNamespace(
-                    structure=str(place / "x.cif"), model="model.ckpt", potential=str(place / "model.json")
+                    structure=str(place / "x.cif"),
+                    model=str(place / "model.ckpt"),
+                    potential=str(place / "model.json"),
                 ),
+                resources=SimpleNamespace(checkpoint_ps="0.4"),
                 output=md,
                 params=params,
                 wildcards=wildcards,
@@ -71,7 +75,7 @@ def run_scripts(argon: Callable[[int], Atoms], tmp_path: Path, monkeypatch: pyte
         )
         main_of("analyse_md")(
             SimpleNamespace(
-                input=SimpleNamespace(trajectory=md.trajectory, simulation=md.result),
+                input=SimpleNamespace(trajectories=[md.trajectory], simulations=[md.result]),
                 output=analysis,
                 params=params,
             )
@@ -159,6 +163,7 @@ def test_a_run_that_a_guard_stopped_is_unstable_with_its_frames_on_disk(run_scri
     assert transport["status"] == "unstable"
     assert "temperature" in transport["reason"]
     assert (tmp_path / "unstable" / "trajectory.npz").read_bytes()[:2] == b"PK"
+    assert not (tmp_path / "unstable" / "checkpoint").exists()
     assert (tmp_path / "unstable" / "thermo.csv").read_text().startswith("stage,time_ps,temperature_K")
 
 

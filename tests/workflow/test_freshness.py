@@ -74,7 +74,7 @@ def test_five_new_one_changed_and_one_withdrawn_touch_their_buckets_and_nothing_
     kept_before = _shortlist(project)
     buckets_before = _dates(project, "data/candidates/*.parquet")
     predictions_before = _dates(project, "voltage/predictions/*.parquet")
-    md_before = _dates(project, "transport/*/*/md.json")
+    md_before = _dates(project, "transport/*/*/*/md.json")
     both.candidates |= {
         "mp-2000": perovskite("Mg", "Hf", 4.4, "F"),
         "mp-2001": perovskite("Mg", "Ta", 4.4, "F"),
@@ -100,23 +100,23 @@ def test_five_new_one_changed_and_one_withdrawn_touch_their_buckets_and_nothing_
     assert {rule: jobs[rule] for rule in PER_CANDIDATE} == dict.fromkeys(PER_CANDIDATE, len(fresh))
     assert not (TRAINING | PULLS) & set(jobs)
     assert jobs["catalogue"] == jobs["shortlist"] == 1
-    md_after = _dates(project, "transport/*/*/md.json")
+    md_after = _dates(project, "transport/*/*/*/md.json")
     assert {path.split("/")[1] for path in _changed(md_before, md_after)} == set(fresh)
     assert not project.run("-n").jobs
 
 
 def test_a_new_version_with_the_same_content_updates_the_report_alone(project, both):
-    before = _dates(project, "transport/*/*/md.json") | _dates(project, "voltage/**/*.*")
+    before = _dates(project, "transport/*/*/*/md.json") | _dates(project, "voltage/**/*.*")
     both.publish("2027.01.01")
     project.run("refresh")
     jobs = project.update()
     assert jobs == {"catalogue": 1, "shortlist": 1, "report": 1}
-    assert _dates(project, "transport/*/*/md.json") | _dates(project, "voltage/**/*.*") == before
+    assert _dates(project, "transport/*/*/*/md.json") | _dates(project, "voltage/**/*.*") == before
     assert "2027.01.01" in (project.folder / "results/report/index.html").read_text()
 
 
 def test_changed_electrodes_train_again_and_spare_the_md_of_survivors(project, both):
-    before, kept = _dates(project, "transport/*/*/md.json"), set(_shortlist(project))
+    before, kept = _dates(project, "transport/*/*/*/md.json"), set(_shortlist(project))
     both.voltages_V["Ti"] += 0.1
     both.publish("2026.12.20")
     project.run("refresh")
@@ -125,7 +125,7 @@ def test_changed_electrodes_train_again_and_spare_the_md_of_survivors(project, b
     assert jobs["predict_voltage"] == SHARDS and "candidate_inputs" not in jobs
     fresh = set(_shortlist(project)) - kept
     assert jobs["run_md"] == len(fresh)
-    after = _dates(project, "transport/*/*/md.json")
+    after = _dates(project, "transport/*/*/*/md.json")
     assert {path.split("/")[1] for path in _changed(before, after)} == fresh
 
 

@@ -43,30 +43,42 @@ def test_a_touched_file_with_the_same_content_reruns_nothing(project):
 
 
 def test_a_threshold_reruns_the_screen_and_nothing_that_was_learnt(project):
-    before = _dates(project, "transport/*/*/md.json")
+    before = _dates(project, "transport/*/*/*/md.json")
     project.configure(screen={"min_capacity_vol_Ah_per_L": 10.0})
     jobs = project.update()
     # The shortlist is the same in the end, so not even the ranking is stale; the funnel is.
     assert jobs == {"shortlist": 1, "report": 1, "resolved_config": 1}
-    assert _dates(project, "transport/*/*/md.json") == before
+    assert _dates(project, "transport/*/*/*/md.json") == before
 
 
 def test_a_longer_shortlist_computes_its_new_members_only(project):
-    before = _dates(project, "transport/*/*/md.json")
+    before = _dates(project, "transport/*/*/*/md.json")
     project.configure(screen={"max_candidates": 3})
     jobs = project.update()
     assert jobs == {"shortlist": 1, "resolved_config": 1, **dict.fromkeys(PER_CANDIDATE, 1), **ENDING}
-    after = _dates(project, "transport/*/*/md.json")
+    after = _dates(project, "transport/*/*/*/md.json")
     assert len(after) == len(before) + 1 and after.items() >= before.items()
 
 
 def test_a_new_temperature_runs_that_temperature_only(project):
-    before = _dates(project, "transport/*/1200K/md.json")
+    before = _dates(project, "transport/*/1200K/0/md.json")
     project.configure(transport={"temperatures_K": [1000.0, 1200.0]})
     jobs = project.update()
     assert jobs["run_md"] == 2 and jobs["arrhenius"] == 2
     assert not {"teacher_frames", "train_potential", "shortlist", *TRAINING} & set(jobs)
-    assert _dates(project, "transport/*/1200K/md.json") == before
+    assert _dates(project, "transport/*/1200K/0/md.json") == before
+
+
+def test_another_replica_runs_alone_and_is_pooled(project):
+    before = _dates(project, "transport/*/*/0/md.json")
+    project.configure(transport={"replicas": 2, "checkpoint_ps": 0.1})
+    jobs = project.update()
+    assert jobs["run_md"] == 2 and jobs["analyse_md"] == 2 and jobs["arrhenius"] == 2
+    assert not {"teacher_frames", "train_potential", "shortlist", *TRAINING} & set(jobs)
+    assert _dates(project, "transport/*/*/0/md.json") == before
+    for analysis in (project.folder / "results/transport").glob("*/*/diffusivity.json"):
+        of_one = json.loads((analysis.parent / "0/md.json").read_text())
+        assert json.loads(analysis.read_text())["n_ions"] == of_one["n_ions"]
 
 
 def test_a_new_algorithm_reruns_its_stage_and_what_follows(project):

@@ -27,6 +27,7 @@ def main(snakemake) -> None:
             raise CandidateFailed("temperature 9000 K above its guard", "unstable")
         atoms = make_supercell(read(snakemake.input.structure), 2 * np.eye(3))
         ions = atoms.symbols == snakemake.params.working_ion
+        result["n_ions"] = int(ions.sum())
         steps = np.random.default_rng(0).normal(scale=0.3, size=(FRAMES, len(atoms), 3)) * ions[None, :, None]
         save(
             Trajectory(
