@@ -55,6 +55,8 @@ NO_BARRIER: dict[str, Any] = dict.fromkeys(
         "conductivity_300K_low_mS_per_cm",
         "conductivity_300K_high_mS_per_cm",
         "conductivity_300K_extrapolated",
+        "arrhenius_bounds_used_K",
+        "arrhenius_bounds_contradicting_K",
     ]
 )
 
@@ -252,7 +254,13 @@ def summary(temperatures: Sequence[dict[str, Any]], working_ion: str) -> dict[st
 
 
 def barrier(ordered: Sequence[dict[str, Any]], working_ion: str) -> dict[str, Any]:
-    """Barrier and conductivity at 300 K; all null unless three temperatures have a value."""
+    """Barrier and conductivity at 300 K; all null unless three temperatures have a value.
+
+    Temperatures with only a bound narrow the interval, or are named as contradicting the line.
+    """
+    bounded = [
+        entry for entry in ordered if entry["status"] == OK and entry["conductivity_kind"] == "upper_bound"
+    ]
     fitted = [entry for entry in ordered if entry["status"] == OK and entry["conductivity_kind"] == "value"]
     if len(fitted) < MIN_TEMPERATURES:
         return dict(NO_BARRIER)
@@ -266,7 +274,9 @@ def barrier(ordered: Sequence[dict[str, Any]], working_ion: str) -> dict[str, An
             )
             for entry in fitted
         ],
+        [(entry["temperature_K"], entry["diffusivity_high_cm2_per_s"]) for entry in bounded],
     )
+    bounds_K = [entry["temperature_K"] for entry in bounded]
     coldest, at_300K = fitted[0], fit.diffusivity_cm2_per_s(ROOM_TEMPERATURE_K)
     value, low, high = (
         conductivity_mS_per_cm(
@@ -282,6 +292,10 @@ def barrier(ordered: Sequence[dict[str, Any]], working_ion: str) -> dict[str, An
         "conductivity_300K_low_mS_per_cm": low,
         "conductivity_300K_high_mS_per_cm": high,
         "conductivity_300K_extrapolated": coldest["temperature_K"] > ROOM_TEMPERATURE_K,
+        "arrhenius_bounds_used_K": [
+            kelvin for index, kelvin in enumerate(bounds_K) if index not in fit.contradicting
+        ],
+        "arrhenius_bounds_contradicting_K": [bounds_K[index] for index in fit.contradicting],
     }
 
 
