@@ -8,6 +8,8 @@ odd under inversion (1o), as displacements are. ``small`` is sized for one CPU c
 from dataclasses import dataclass
 from typing import Any
 
+from ionsieve.potential.resumption import BEST, STATE, STATES_KEPT
+
 CUTOFF_A = 5.0
 EMA_DECAY = 0.99
 HUBER_DELTA = 1.0  # of each label in its own unit, beyond which errors count linearly
@@ -157,10 +159,20 @@ def training_config(
                 {
                     "_target_": "lightning.pytorch.callbacks.ModelCheckpoint",
                     "dirpath": ".",
-                    "filename": "best",
+                    "filename": BEST,
                     "monitor": "val0_epoch/weighted_sum",
                     "save_weights_only": True,  # no optimiser state, and no paths
                 },
+                {
+                    "_target_": "lightning.pytorch.callbacks.ModelCheckpoint",
+                    "dirpath": ".",
+                    "filename": STATE,
+                    "auto_insert_metric_name": False,
+                    "monitor": "epoch",
+                    "mode": "max",
+                    "save_top_k": STATES_KEPT,
+                },
+                {"_target_": "ionsieve.potential.resumption.ExactResumption"},
                 {"_target_": "ionsieve.potential.epoch_report.EpochReport"},
             ],
         },
