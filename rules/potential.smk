@@ -1,4 +1,4 @@
-# The potential that drives MD: one per candidate, distilled from CHGNet (mode teacher), or one for all (mode shared).
+# The potential that drives MD: one per candidate, distilled from a teacher (mode teacher), or one for all (mode shared).
 
 
 # A candidate may not be called like the folder of the shared potential.
@@ -9,6 +9,7 @@ rule teacher_frames:
     input:
         structure=candidate_structure,
         shortlist=ancient(SHORTLIST),
+        dft=[str(path) for path in config_model.potential.dft_frames],
     output:
         train="results/potential/{material_id}/frames/train.extxyz",
         validation="results/potential/{material_id}/frames/validation.extxyz",
@@ -29,6 +30,8 @@ rule teacher_frames:
         working_ion=config_model.working_ion,
         vacancy_fraction=config_model.transport.vacancy_fraction,
         temperature_K=config_model.potential.teacher_temperature_K,
+        teacher=config_model.potential.teacher,
+        teacher_arguments=config_model.potential.teacher_arguments,
         n_frames=config_model.potential.teacher_frames,
         seed=config_model.seed,
     message:
@@ -101,6 +104,8 @@ rule train_shared_potential:
         zbl=config_model.potential.zbl,
         seed=config_model.seed,
         max_force_mae_eV_per_A=config_model.potential.max_force_mae_eV_per_A,
+        calculator=config_model.potential.shared_calculator,
+        calculator_arguments=config_model.potential.shared_calculator_arguments,
     message:
         "The potential that all candidates share"
     script:
