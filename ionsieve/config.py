@@ -326,6 +326,11 @@ class PotentialConfig(_Section):
         default=True,
         description="Add the ZBL core repulsion where atoms overlap; it keeps weak models from collapsing.",
     )
+    compile: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="Compile the potential for MD: `auto` where the planned MD is long enough to pay for it"
+        " and there is a C++ compiler.",
+    )
     teacher: str = Field(
         default="chgnet",
         pattern=CALCULATOR_NAME,

@@ -1,5 +1,7 @@
 # The potential that drives MD: one per candidate, distilled from a teacher (mode teacher), or one for all (mode shared).
 
+from ionsieve.potential.break_even import compiling_pays
+
 
 # A candidate may not be called like the folder of the shared potential.
 ruleorder: train_shared_potential > train_potential
@@ -110,3 +112,36 @@ rule train_shared_potential:
         "The potential that all candidates share"
     script:
         "../workflow_scripts/train_shared_potential.py"
+
+
+# The model in the form that MD runs. Kept out of the training's rule: a longer MD compiles, and trains nothing again.
+rule deploy_potential:
+    input:
+        model="results/potential/{potential}/model.ckpt",
+        result="results/potential/{potential}/model.json",
+        frames=deployment_frames,
+    output:
+        model="results/potential/{potential}/deployed.model",
+        result="results/potential/{potential}/deployed.json",
+    log:
+        "results/logs/deploy_potential/{potential}.log",
+    benchmark:
+        "results/benchmarks/deploy_potential/{potential}.tsv"
+    conda:
+        "../envs/ionsieve.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        algorithm=algorithms.POTENTIAL,
+        choice=config_model.potential.compile,
+        pays=compiling_pays(
+            config_model.transport.npt_ps + config_model.transport.nvt_ps,
+            config_model.transport.timestep_fs,
+            config_model.transport.min_atoms,
+        ),
+    message:
+        "Deploying the potential of {wildcards.potential}"
+    script:
+        "../workflow_scripts/deploy_potential.py"

@@ -1,8 +1,4 @@
-"""The model file that drives MD as an ASE calculator, whichever of four kinds it is.
-
-A checkpoint of ``nequip-train``, a package (``.nequip.zip``), a compiled model (``.nequip.pt2``), or the
-name of another ASE calculator in a few lines of JSON. The kind is told by the content, since the workflow
-calls all of them by one name.
+"""The model file that drives MD as an ASE calculator, whichever of the kinds in :mod:`.formats` it is.
 
 NequIP wants float64 as torch's default dtype while it loads and while it computes; the default that was
 there is put back each time, so that the rest of the process does not notice. CHGNet still belongs in a
@@ -14,7 +10,6 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, ZipFile
 
 import torch
 from ase import Atoms
@@ -23,13 +18,9 @@ from nequip.integrations.ase import NequIPCalculator
 from nequip.utils import torch_default_dtype
 
 from ionsieve.artifacts import read_json, write_json
-from ionsieve.errors import CandidateFailed, DataError, first_line
+from ionsieve.errors import CandidateFailed, DataError
 from ionsieve.potential.by_name import calculator_by_name
-
-CHECKPOINT, PACKAGE, COMPILED, NAMED = "checkpoint", "package", "compiled", "calculator"
-
-# What NequIP's loaders tell their files by.
-SUFFIXES = {CHECKPOINT: ".ckpt", PACKAGE: ".nequip.zip", COMPILED: ".nequip.pt2"}
+from ionsieve.potential.formats import COMPILED, NAMED, SUFFIXES, model_format
 
 
 class PotentialCalculator(NequIPCalculator):
@@ -56,30 +47,6 @@ class PotentialCalculator(NequIPCalculator):
     def n_parameters(self) -> int | None:
         """Number of trained weights; a compiled model does not tell."""
         return sum(weight.numel() for weight in self.model.parameters() if weight.requires_grad) or None
-
-
-def model_format(model: Path | str) -> str:
-    """Which of the four kinds a model file is, by its content.
-
-    Raises
-    ------
-    DataError : none of them.
-    """
-    path = Path(model)
-    with path.open("rb") as handle:
-        if handle.read(1) == b"{":
-            return NAMED
-    try:
-        with ZipFile(path) as archive:
-            names = archive.namelist()
-    except BadZipFile as error:
-        raise DataError(
-            f"{path} is not a model: give a NequIP checkpoint (.ckpt), package (.nequip.zip) or compiled"
-            f" model (.nequip.pt2); it is not even an archive ({first_line(error)})"
-        ) from error
-    if any("/aotinductor/" in name for name in names):
-        return COMPILED
-    return PACKAGE if any(name.endswith(".data/extern_modules") for name in names) else CHECKPOINT
 
 
 def load_calculator(model: Path | str) -> Calculator:

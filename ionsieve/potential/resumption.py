@@ -35,8 +35,8 @@ class ExactResumption(lightning.Callback):
     ) -> None:
         """Put the saved generators' states into those that the data loaders will use."""
         datamodule: Any = trainer.datamodule  # type: ignore[attr-defined]
-        datamodule.train_generator.set_state(datamodule.train_generator_state)
-        datamodule.generator.set_state(datamodule.generator_state)
+        datamodule.train_generator.set_state(datamodule.train_generator_state.cpu())
+        datamodule.generator.set_state(datamodule.generator_state.cpu())
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Take the steps of the learning rate that came after the checkpoint was written."""

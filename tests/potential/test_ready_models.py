@@ -12,7 +12,8 @@ from ase.calculators.emt import EMT
 
 from ionsieve.artifacts import digest
 from ionsieve.errors import CandidateFailed, ConfigError, DataError
-from ionsieve.potential.calculator import check_elements, load_calculator, model_format
+from ionsieve.potential.calculator import check_elements, load_calculator
+from ionsieve.potential.formats import model_format
 from ionsieve.potential.frames import write_frames
 from ionsieve.potential.training import train
 
