@@ -326,6 +326,11 @@ class PotentialConfig(_Section):
         default=True,
         description="Add the ZBL core repulsion where atoms overlap; it keeps weak models from collapsing.",
     )
+    devices: int = Field(
+        default=1,
+        ge=1,
+        description="GPUs of one machine that share each batch in training; `small` trains on one core.",
+    )
     compile: Literal["auto", "always", "never"] = Field(
         default="auto",
         description="Compile the potential for MD: `auto` where the planned MD is long enough to pay for it"

@@ -69,6 +69,7 @@ rule train_potential:
         learning_rate=config_model.potential.learning_rate,
         zbl=config_model.potential.zbl,
         seed=config_model.seed,
+        devices=config_model.potential.devices,
         max_force_mae_eV_per_A=config_model.potential.max_force_mae_eV_per_A,
     message:
         "Potential of {wildcards.material_id}"
@@ -105,6 +106,7 @@ rule train_shared_potential:
         learning_rate=config_model.potential.learning_rate,
         zbl=config_model.potential.zbl,
         seed=config_model.seed,
+        devices=config_model.potential.devices,
         max_force_mae_eV_per_A=config_model.potential.max_force_mae_eV_per_A,
         calculator=config_model.potential.shared_calculator,
         calculator_arguments=config_model.potential.shared_calculator_arguments,

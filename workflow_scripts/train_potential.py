@@ -19,7 +19,13 @@ def main(snakemake: Any) -> None:
 
     frames, params, output = snakemake.input, snakemake.params, snakemake.output
     settings = TrainingSettings(
-        params.preset, params.epochs, params.batch_size, params.learning_rate, params.zbl, params.seed
+        params.preset,
+        params.epochs,
+        params.batch_size,
+        params.learning_rate,
+        params.zbl,
+        params.seed,
+        params.devices,
     )
     with candidate_outcome(output.result, placeholders=[output.model]) as result:
         result["material_id"] = snakemake.wildcards.material_id

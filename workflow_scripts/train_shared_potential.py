@@ -36,7 +36,13 @@ def main(snakemake: Any) -> None:
             result |= card(calculator, FrameSets(test=frames), LABELS, sources, None)
         else:
             settings = TrainingSettings(
-                params.preset, params.epochs, params.batch_size, params.learning_rate, params.zbl, params.seed
+                params.preset,
+                params.epochs,
+                params.batch_size,
+                params.learning_rate,
+                params.zbl,
+                params.seed,
+                params.devices,
             )
             sets = split_frames(frames, params.seed)
             train(sets.train, sets.validation, settings, output.model)

@@ -108,6 +108,7 @@ def training_config(
     learning_rate: float,
     seed: int,
     accelerator: str,
+    devices: int = 1,
 ) -> dict[str, Any]:
     """The whole configuration of ``nequip-train``.
 
@@ -119,8 +120,15 @@ def training_config(
     epochs, batch_size, learning_rate : of Adam, decaying to zero along a half cosine.
     seed : of the order of the frames.
     accelerator : Lightning's name: cpu, gpu or auto.
+    devices : number of GPUs (or CPU processes) that share each batch, all on this machine.
     """
     elements = model["type_names"]
+    # Lightning starts the processes itself, also within a SLURM job, whose task count it would ask otherwise.
+    several: dict[str, Any] = {
+        "strategy": {"_target_": "nequip.train.SimpleDDPStrategy"},
+        "plugins": [{"_target_": "lightning.pytorch.plugins.environments.LightningEnvironment"}],
+    }
+    batch_per_device = -(-batch_size // devices)
     return {
         "run": ["train"],
         "data": {
@@ -139,15 +147,16 @@ def training_config(
             "exclude_keys": [] if with_stress else ["stress"],
             "train_dataloader": {
                 "_target_": "torch.utils.data.DataLoader",
-                "batch_size": batch_size,
+                "batch_size": batch_per_device,
                 "shuffle": True,
             },
-            "val_dataloader": {"_target_": "torch.utils.data.DataLoader", "batch_size": batch_size},
+            "val_dataloader": {"_target_": "torch.utils.data.DataLoader", "batch_size": batch_per_device},
         },
         "trainer": {
             "_target_": "lightning.Trainer",
             "accelerator": accelerator,
-            "devices": 1,
+            "devices": devices,
+            **(several if devices > 1 else {}),
             "max_epochs": epochs,
             "check_val_every_n_epoch": 1,  # checkpoints with an EMA do not load otherwise
             "num_sanity_val_steps": 0,

@@ -49,6 +49,7 @@ class TrainingSettings:
     learning_rate: float
     zbl: bool
     seed: int
+    devices: int = 1
 
 
 def train(
@@ -88,6 +89,7 @@ def train(
         seed=settings.seed,
         # The small network is faster on a core than through a GPU's launches, and exact to the bit there.
         accelerator="cpu" if settings.preset == "small" else "auto",
+        devices=1 if settings.preset == "small" else settings.devices,
     )
     state = checkpoint.resolve().parent / STATE_FOLDER
     folder = open_folder(state, _key(config, [*train_frames, *validation_frames], state))

@@ -1,6 +1,8 @@
+import errno
 import multiprocessing
 import os
 import signal
+import sys
 import time
 import zipfile
 from dataclasses import replace
@@ -71,6 +73,16 @@ def test_the_same_content_gets_the_same_bytes(tmp_path):
         write_canonical(tmp_path / f"{name}.ckpt", tmp_path / name)
     assert (tmp_path / "shared").read_bytes() == (tmp_path / "copies").read_bytes()
     assert zipfile.is_zipfile(tmp_path / "shared")
+
+
+def test_a_disk_that_fills_up_in_training_is_told_as_such(tmp_path, alloy_frames, settings, monkeypatch):
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 'OSError: [Errno 28] No space left on device'\nexit 1\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    with pytest.raises(OSError, match="No space left on device") as failure:
+        train(alloy_frames.train, alloy_frames.validation, settings, tmp_path / "model.ckpt")
+    assert failure.value.errno == errno.ENOSPC
 
 
 def _killed_during(epoch: int, *arguments: object) -> None:
