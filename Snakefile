@@ -41,6 +41,7 @@ os.environ.update(
 # Safe as folder names: ionsieve.data.files.safe_id makes every id so.
 wildcard_constraints:
     material_id=r"[A-Za-z0-9_-][A-Za-z0-9._-]*",
+    potential=r"[A-Za-z0-9_-][A-Za-z0-9._-]*",
     temperature=r"[0-9.]+",
     replica=r"\d+",
     bucket=r"\d{4}",

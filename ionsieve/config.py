@@ -21,6 +21,8 @@ from ionsieve.ions import WORKING_IONS
 
 DEMO_CANDIDATES = "Mg"  # ionsieve/data/demo holds electrodes of seven ions, candidates of this one
 
+CALCULATOR_NAME = r"^(chgnet|\w+(\.\w+)+)$"  # or an import path
+
 Source = Literal["demo", "files", "materials_project", "gnome"]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -308,8 +310,8 @@ class PotentialConfig(_Section):
 
     mode: Literal["teacher", "shared"] = Field(
         default="teacher",
-        description="`teacher`: one NequIP per candidate, distilled from CHGNet; `shared`: one NequIP for"
-        " all, from your frames or ready.",
+        description="`teacher`: one NequIP per candidate, distilled from the teacher; `shared`: one NequIP"
+        " for all, from your frames or ready.",
     )
     preset: Literal["small", "paper", "paper_1o"] = Field(
         default="small",
@@ -324,6 +326,28 @@ class PotentialConfig(_Section):
         default=True,
         description="Add the ZBL core repulsion where atoms overlap; it keeps weak models from collapsing.",
     )
+    devices: int = Field(
+        default=1,
+        ge=1,
+        description="GPUs of one machine that share each batch in training; `small` trains on one core.",
+    )
+    compile: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="Compile the potential for MD: `auto` where the planned MD is long enough to pay for it"
+        " and there is a C++ compiler.",
+    )
+    teacher: str = Field(
+        default="chgnet",
+        pattern=CALCULATOR_NAME,
+        description="`chgnet`, or the import path of an ASE calculator, as mace.calculators.mace_mp.",
+    )
+    teacher_arguments: dict[str, Any] = Field(
+        default={}, description="Keyword arguments of the teacher's class or function."
+    )
+    dft_frames: list[Path] = Field(
+        default=[],
+        description="extxyz with DFT energies and forces, hot and with vacancies: how soft is the teacher?",
+    )
     teacher_frames: int = Field(
         default=80, ge=10, description="Frames that the teacher labels, for each candidate."
     )
@@ -337,18 +361,34 @@ class PotentialConfig(_Section):
         default=[], description="extxyz with energy, forces (and stress) to train on."
     )
     shared_model: Path | None = Field(
-        default=None, description="A ready NequIP checkpoint; then nothing is trained."
+        default=None,
+        description="A ready NequIP checkpoint, package (.nequip.zip) or compiled model (.nequip.pt2); then"
+        " nothing is trained.",
+    )
+    shared_calculator: str | None = Field(
+        default=None,
+        pattern=CALCULATOR_NAME,
+        description="An ASE calculator that drives MD itself, named like a teacher; nothing is trained.",
+    )
+    shared_calculator_arguments: dict[str, Any] = Field(
+        default={}, description="Keyword arguments of that calculator."
     )
 
     @model_validator(mode="after")
-    def _shared_files_exist(self) -> "PotentialConfig":
+    def _given_files_exist(self) -> "PotentialConfig":
+        if self.shared_model and self.shared_calculator:
+            raise ValueError(
+                f"shared_model {self.shared_model} and shared_calculator {self.shared_calculator} are both"
+                " given, but only one can drive MD: take one out"
+            )
+        given = self.dft_frames
         if self.mode == "shared":
             given = [*self.shared_frames, *([self.shared_model] if self.shared_model else [])]
-            for path in given:
-                if not path.exists():
-                    raise ValueError(
-                        f"{path} does not exist (seen from {Path.cwd()}); mend the path under potential"
-                    )
+        for path in given:
+            if not path.exists():
+                raise ValueError(
+                    f"{path} does not exist (seen from {Path.cwd()}); mend the path under potential"
+                )
         return self
 
 
@@ -479,11 +519,12 @@ class Config(_Section):
 
     @model_validator(mode="after")
     def _shared_mode_has_input(self) -> "Config":
-        own = self.potential.shared_frames or self.potential.shared_model
+        ready = self.potential.shared_model or self.potential.shared_calculator
+        own = self.potential.shared_frames or ready
         sampled = self.data.mptrj.location or self.data.vasp_outputs
         if self.potential.mode == "shared" and not (own or sampled):
             raise ValueError(
-                "potential.mode `shared` needs potential.shared_frames or shared_model, or"
+                "potential.mode `shared` needs potential.shared_frames, shared_model or shared_calculator, or"
                 " data.mptrj.location or data.vasp_outputs; give one, or use mode `teacher`"
             )
         if self.data.mptrj.location and self.data.vasp_outputs:

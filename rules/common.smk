@@ -156,13 +156,20 @@ def _potential_file(wildcards, name):
 
 
 def potential_model(wildcards):
-    """Checkpoint of the potential that drives MD of a candidate."""
-    return _potential_file(wildcards, "model.ckpt")
+    """Model of the potential that drives MD of a candidate, in the form that MD runs."""
+    return _potential_file(wildcards, "deployed.model")
 
 
 def potential_result(wildcards):
     """Result of the potential that drives MD of a candidate: status, provenance and errors."""
     return _potential_file(wildcards, "model.json")
+
+
+def deployment_frames(wildcards):
+    """Frames on which the two forms of a potential are compared."""
+    if wildcards.potential == "shared":
+        return [*map(str, config_model.potential.shared_frames), *RELAXATION_FRAMES]
+    return [f"results/potential/{wildcards.potential}/frames/test.extxyz"]
 
 
 def benchmark_files(name):

@@ -1,4 +1,6 @@
-# The potential that drives MD: one per candidate, distilled from CHGNet (mode teacher), or one for all (mode shared).
+# The potential that drives MD: one per candidate, distilled from a teacher (mode teacher), or one for all (mode shared).
+
+from ionsieve.potential.break_even import compiling_pays
 
 
 # A candidate may not be called like the folder of the shared potential.
@@ -9,6 +11,7 @@ rule teacher_frames:
     input:
         structure=candidate_structure,
         shortlist=ancient(SHORTLIST),
+        dft=[str(path) for path in config_model.potential.dft_frames],
     output:
         train="results/potential/{material_id}/frames/train.extxyz",
         validation="results/potential/{material_id}/frames/validation.extxyz",
@@ -29,6 +32,8 @@ rule teacher_frames:
         working_ion=config_model.working_ion,
         vacancy_fraction=config_model.transport.vacancy_fraction,
         temperature_K=config_model.potential.teacher_temperature_K,
+        teacher=config_model.potential.teacher,
+        teacher_arguments=config_model.potential.teacher_arguments,
         n_frames=config_model.potential.teacher_frames,
         seed=config_model.seed,
     message:
@@ -64,6 +69,7 @@ rule train_potential:
         learning_rate=config_model.potential.learning_rate,
         zbl=config_model.potential.zbl,
         seed=config_model.seed,
+        devices=config_model.potential.devices,
         max_force_mae_eV_per_A=config_model.potential.max_force_mae_eV_per_A,
     message:
         "Potential of {wildcards.material_id}"
@@ -100,8 +106,44 @@ rule train_shared_potential:
         learning_rate=config_model.potential.learning_rate,
         zbl=config_model.potential.zbl,
         seed=config_model.seed,
+        devices=config_model.potential.devices,
         max_force_mae_eV_per_A=config_model.potential.max_force_mae_eV_per_A,
+        calculator=config_model.potential.shared_calculator,
+        calculator_arguments=config_model.potential.shared_calculator_arguments,
     message:
         "The potential that all candidates share"
     script:
         "../workflow_scripts/train_shared_potential.py"
+
+
+# The model in the form that MD runs. Kept out of the training's rule: a longer MD compiles, and trains nothing again.
+rule deploy_potential:
+    input:
+        model="results/potential/{potential}/model.ckpt",
+        result="results/potential/{potential}/model.json",
+        frames=deployment_frames,
+    output:
+        model="results/potential/{potential}/deployed.model",
+        result="results/potential/{potential}/deployed.json",
+    log:
+        "results/logs/deploy_potential/{potential}.log",
+    benchmark:
+        "results/benchmarks/deploy_potential/{potential}.tsv"
+    conda:
+        "../envs/ionsieve.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        algorithm=algorithms.POTENTIAL,
+        choice=config_model.potential.compile,
+        pays=compiling_pays(
+            config_model.transport.npt_ps + config_model.transport.nvt_ps,
+            config_model.transport.timestep_fs,
+            config_model.transport.min_atoms,
+        ),
+    message:
+        "Deploying the potential of {wildcards.potential}"
+    script:
+        "../workflow_scripts/deploy_potential.py"

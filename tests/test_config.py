@@ -77,7 +77,7 @@ def test_missing_file_is_named_with_its_path():
 
 
 def test_shared_potential_needs_frames_or_a_model():
-    assert "shared_frames or shared_model" in _message({"potential": {"mode": "shared"}})
+    assert "shared_model or shared_calculator" in _message({"potential": {"mode": "shared"}})
 
 
 def test_corrected_and_uncorrected_energies_are_not_mixed(tmp_path):

@@ -9,23 +9,33 @@ from typing import Any
 
 def main(snakemake: Any) -> None:
     """Unpack the job, train, measure, write."""
+    from ionsieve.artifacts import read_json
     from ionsieve.outcome import candidate_outcome, require_ok
     from ionsieve.potential.calculator import load_calculator
     from ionsieve.potential.card import card
     from ionsieve.potential.evaluation import require_accurate
-    from ionsieve.potential.frames import read_frames
+    from ionsieve.potential.frames import FrameSets, read_frames
     from ionsieve.potential.training import TrainingSettings, train
 
     frames, params, output = snakemake.input, snakemake.params, snakemake.output
     settings = TrainingSettings(
-        params.preset, params.epochs, params.batch_size, params.learning_rate, params.zbl, params.seed
+        params.preset,
+        params.epochs,
+        params.batch_size,
+        params.learning_rate,
+        params.zbl,
+        params.seed,
+        params.devices,
     )
     with candidate_outcome(output.result, placeholders=[output.model]) as result:
         result["material_id"] = snakemake.wildcards.material_id
         require_ok(frames.result)
-        train(read_frames(frames.train), read_frames(frames.validation), settings, output.model)
         sources = {subset: frames[subset] for subset in ("train", "validation", "test")}
-        result |= card(load_calculator(output.model), read_frames(frames.test), sources, settings)
+        sets = FrameSets(**{subset: read_frames(path) for subset, path in sources.items()})
+        train(sets.train, sets.validation, settings, output.model)
+        teacher = read_json(frames.result)
+        result |= card(load_calculator(output.model), sets, teacher["teacher"], sources, settings)
+        result["teacher_softening"] = teacher["softening"]
         require_accurate(result["metrics"], params.max_force_mae_eV_per_A)
 
 

@@ -1,19 +1,23 @@
-"""One potential for all candidates: trained on the user's frames, or the user's ready model.
+"""One potential for all candidates: trained on frames, the user's ready model, or a calculator by name.
 
-Inputs: extxyz frames and a checkpoint, either may be missing. Outputs: the checkpoint, and model.json with
+Inputs: extxyz frames and a model, either may be missing. Outputs: the model, and model.json with
 provenance, errors on the frames held out (on all frames for a ready model) and the gate's verdict.
 """
 
 from typing import Any
 
+LABELS = "the frames given"
+
 
 def main(snakemake: Any) -> None:
     """Unpack the job, train or adopt, measure, write."""
     from ionsieve.outcome import candidate_outcome
-    from ionsieve.potential.calculator import load_calculator
+    from ionsieve.potential.by_name import label_kind
+    from ionsieve.potential.calculator import load_calculator, name_calculator
     from ionsieve.potential.card import card
     from ionsieve.potential.evaluation import require_accurate
-    from ionsieve.potential.shared import adopt_model, gather_frames, split_frames
+    from ionsieve.potential.frames import FrameSets, gather_frames
+    from ionsieve.potential.shared import adopt_model, split_frames
     from ionsieve.potential.training import TrainingSettings, train
 
     paths, ready = list(snakemake.input.frames), list(snakemake.input.ready)
@@ -22,16 +26,27 @@ def main(snakemake: Any) -> None:
     sources = {f"frames-{number}": path for number, path in enumerate(paths)}
     with candidate_outcome(output.result, placeholders=[output.model]) as result:
         result |= {"material_id": "shared", "n_frames": len(frames), "set_aside": set_aside}
-        if ready:
-            calculator = adopt_model(ready[0], output.model)
-            result |= card(calculator, frames, {**sources, "ready": ready[0]}, None)
+        if ready or params.calculator:
+            if ready:
+                calculator = adopt_model(ready[0], output.model)
+                sources["ready"] = ready[0]
+            else:
+                calculator = name_calculator(params.calculator, params.calculator_arguments, output.model)
+                result["calculator"] = label_kind(params.calculator)
+            result |= card(calculator, FrameSets(test=frames), LABELS, sources, None)
         else:
             settings = TrainingSettings(
-                params.preset, params.epochs, params.batch_size, params.learning_rate, params.zbl, params.seed
+                params.preset,
+                params.epochs,
+                params.batch_size,
+                params.learning_rate,
+                params.zbl,
+                params.seed,
+                params.devices,
             )
             sets = split_frames(frames, params.seed)
             train(sets.train, sets.validation, settings, output.model)
-            result |= card(load_calculator(output.model), sets.test, sources, settings)
+            result |= card(load_calculator(output.model), sets, LABELS, sources, settings)
         require_accurate(result["metrics"], params.max_force_mae_eV_per_A)
 
 

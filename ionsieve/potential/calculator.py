@@ -1,22 +1,26 @@
-"""A trained NequIP model as an ASE calculator for MD.
+"""The model file that drives MD as an ASE calculator, whichever of the kinds in :mod:`.formats` it is.
 
 NequIP wants float64 as torch's default dtype while it loads and while it computes; the default that was
 there is put back each time, so that the rest of the process does not notice. CHGNet still belongs in a
 process of its own.
 """
 
+import tempfile
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from ase import Atoms
-from ase.calculators.calculator import all_changes
+from ase.calculators.calculator import Calculator, all_changes
 from nequip.integrations.ase import NequIPCalculator
 from nequip.utils import torch_default_dtype
 
-from ionsieve.artifacts import read_json
+from ionsieve.artifacts import read_json, write_json
 from ionsieve.errors import CandidateFailed, DataError
+from ionsieve.potential.by_name import calculator_by_name
+from ionsieve.potential.formats import COMPILED, NAMED, SUFFIXES, model_format
 
 
 class PotentialCalculator(NequIPCalculator):
@@ -32,42 +36,73 @@ class PotentialCalculator(NequIPCalculator):
     @property
     def elements(self) -> list[str]:
         """Elements the model knows."""
-        return str(self.model.metadata["type_names"]).split(" ")
+        return list(self.transforms[0].model_type_names)
 
     @property
-    def n_parameters(self) -> int:
-        """Number of trained weights."""
-        return sum(weight.numel() for weight in self.model.parameters() if weight.requires_grad)
+    def cutoff_A(self) -> float:
+        """Distance within which atoms are neighbours."""
+        return float(self.transforms[1].r_max)
+
+    @property
+    def n_parameters(self) -> int | None:
+        """Number of trained weights; a compiled model does not tell."""
+        return sum(weight.numel() for weight in self.model.parameters() if weight.requires_grad) or None
 
 
-def load_calculator(model: Path | str) -> PotentialCalculator:
-    """The eager model of a checkpoint, on one CPU thread.
+def load_calculator(model: Path | str) -> Calculator:
+    """The calculator of a model file, on one CPU thread.
 
-    A checkpoint is a pickle: load only those you trust.
+    Checkpoints and packages are pickles, and compiled models are programs: load only those you trust.
 
     Raises
     ------
-    DataError : the file is no NequIP checkpoint.
+    DataError : NequIP cannot load it.
+    ConfigError : it names an ASE calculator that cannot be made.
     """
     torch.set_num_threads(1)
-    with torch_default_dtype(torch.get_default_dtype()), warnings.catch_warnings():
+    kind = model_format(model)
+    if kind == NAMED:
+        document = read_json(model)
+        return calculator_by_name(document["calculator"], document["arguments"])
+    load = (
+        PotentialCalculator.from_compiled_model if kind == COMPILED else PotentialCalculator._from_saved_model
+    )
+    with (
+        torch_default_dtype(torch.get_default_dtype()),
+        warnings.catch_warnings(),
+        tempfile.TemporaryDirectory(prefix="ionsieve-model-") as folder,
+    ):
         warnings.simplefilter("ignore")
+        named = Path(folder) / f"model{SUFFIXES[kind]}"
+        named.symlink_to(Path(model).resolve())
         try:
-            calculator = PotentialCalculator._from_saved_model(
-                Path(model),
-                device="cpu",
-                chemical_species_to_atom_type_map=True,
-                neighborlist_backend="vesin",
+            return load(
+                named, device="cpu", chemical_species_to_atom_type_map=True, neighborlist_backend="vesin"
             )
         except Exception as error:  # unpickling raises whatever the bytes suggest
             raise DataError(
-                f"{model} is not a checkpoint that this NequIP can load: {type(error).__name__}: {error}"
+                f"{model} is not a {kind} that this NequIP can load: {type(error).__name__}: {error}"
             ) from error
+
+
+def name_calculator(name: str, arguments: Mapping[str, Any], path: Path | str) -> Calculator:
+    """Make an ASE calculator, and write its name to where the workflow looks for a model."""
+    calculator = calculator_by_name(name, arguments)
+    write_json(path, {"calculator": name, "arguments": dict(arguments)})
     return calculator
 
 
+def description(calculator: Calculator) -> dict[str, Any]:
+    """Elements a calculator knows, its cutoff and number of weights; None for what it does not tell."""
+    return {
+        "elements": getattr(calculator, "elements", None),
+        "cutoff_A": getattr(calculator, "cutoff_A", None),
+        "n_parameters": getattr(calculator, "n_parameters", None),
+    }
+
+
 def check_elements(result: Path | str, atoms: Atoms) -> None:
-    """Refuse a crystal with elements the potential has never seen.
+    """Refuse a crystal with elements the potential has never seen, where it tells which it knows.
 
     Parameters
     ----------
@@ -78,8 +113,8 @@ def check_elements(result: Path | str, atoms: Atoms) -> None:
     ------
     CandidateFailed : names the elements.
     """
-    known = set(read_json(result)["elements"])
-    unknown = sorted(set(atoms.symbols) - known)
+    known = read_json(result)["elements"]
+    unknown = sorted(set(atoms.symbols) - set(known)) if known is not None else []
     if unknown:
         raise CandidateFailed(
             f"the potential was never trained on {', '.join(unknown)}; it knows {', '.join(sorted(known))}"

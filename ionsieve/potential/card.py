@@ -1,44 +1,50 @@
 """What a trained potential says of itself in ``model.json``: where it comes from and how good it is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ase import Atoms
+from ase.calculators.calculator import Calculator
 
 from ionsieve.artifacts import digest
-from ionsieve.potential.calculator import PotentialCalculator
-from ionsieve.potential.evaluation import errors
-from ionsieve.potential.frames import count_by_kind
-from ionsieve.potential.training import TrainingSettings
-
-LIBRARIES = ("nequip", "e3nn", "torch", "ase")
+from ionsieve.potential.calculator import description
+from ionsieve.potential.evaluation import errors, predict
+from ionsieve.potential.frames import FrameSets, count_by_kind
+from ionsieve.potential.softening import softening
+from ionsieve.potential.training import LIBRARIES, TrainingSettings
 
 
 def card(
-    calculator: PotentialCalculator,
-    test_frames: Sequence[Atoms],
+    calculator: Calculator,
+    frames: FrameSets,
+    labels: str,
     sources: Mapping[str, Path | str],
     settings: TrainingSettings | None,
 ) -> dict[str, Any]:
-    """Provenance and held-out errors of a potential.
+    """Provenance, held-out errors and softening of a potential.
+
+    Errors are those on the test frames. The slope of forces is taken over the validation frames too: it
+    needs several trajectories for its interval, and stopping by them hardly bends it.
 
     Parameters
     ----------
     calculator : the trained model.
-    test_frames : of trajectories it did not train on; may be empty for a ready model.
+    frames : what it was trained on and held out from; a ready model has test frames only, or none.
+    labels : whose energies and forces the frames carry.
     sources : files it was made from, by what they are; their SHA-256 goes in, not where they lie.
     settings : how it was trained; None for a ready model.
     """
+    tested, validated = predict(calculator, frames.test), predict(calculator, frames.validation)
+    held_out = [*frames.validation, *frames.test]
     return {
-        "elements": calculator.elements,
-        "cutoff_A": float(calculator.model.metadata["r_max"]),
-        "n_parameters": calculator.n_parameters,
+        **description(calculator),
         "training": None if settings is None else asdict(settings),
         "sources_sha256": {name: digest(path) for name, path in sorted(sources.items())},
         "versions": {library: version(library) for library in LIBRARIES},
-        "test_kinds": count_by_kind(test_frames),
-        "metrics": errors(calculator, test_frames) if test_frames else None,
+        "labels": labels,
+        "test_kinds": count_by_kind(frames.test),
+        "metrics": errors(tested, frames.test) if frames.test else None,
+        "softening": softening([*validated, *tested], held_out, labels) if held_out else None,
     }

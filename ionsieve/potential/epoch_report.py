@@ -10,6 +10,8 @@ class EpochReport(lightning.Callback):
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Print the epoch's number, of how many, and what was measured."""
+        if not trainer.is_global_zero:
+            return
         errors = ", ".join(
             f"{name.removeprefix('val0_epoch/')} {float(value):.5f}"
             for name, value in sorted(trainer.callback_metrics.items())

@@ -9,11 +9,27 @@ from ase import Atoms, units
 from ase.calculators.calculator import Calculator
 
 from ionsieve.errors import CandidateFailed
-from ionsieve.potential.frames import stress_of
+from ionsieve.potential.frames import labelled, stress_of
 
 
-def errors(calculator: Calculator, frames: Sequence[Atoms]) -> dict[str, Any]:
+def predict(calculator: Calculator, frames: Sequence[Atoms]) -> list[Atoms]:
+    """Copies of the frames with the calculator's energy and forces, and stress where the frame has it."""
+    predicted = []
+    for frame in frames:
+        atoms = frame.copy()
+        atoms.calc = calculator
+        stress = None if stress_of(frame) is None else atoms.get_stress()
+        predicted.append(labelled(atoms, atoms.get_potential_energy(), atoms.get_forces(), stress))
+    return predicted
+
+
+def errors(predicted: Sequence[Atoms], frames: Sequence[Atoms]) -> dict[str, Any]:
     """Mean absolute errors over frames: all, by kind of frame, and of forces by element.
+
+    Parameters
+    ----------
+    predicted : from :func:`predict`.
+    frames : the same, with their labels.
 
     Returns
     -------
@@ -21,7 +37,7 @@ def errors(calculator: Calculator, frames: Sequence[Atoms]) -> dict[str, Any]:
     ``stress_mae_GPa`` (over components; None without labels), ``n_frames``; ``by_kind`` with the same
     keys, and ``force_mae_by_element_eV_per_A``.
     """
-    residuals = [_residuals(calculator, frame) for frame in frames]
+    residuals = [_residuals(guess, frame) for guess, frame in zip(predicted, frames, strict=True)]
     kinds = [str(frame.info["kind"]) for frame in frames]
     symbols = np.concatenate([np.asarray(frame.get_chemical_symbols()) for frame in frames])
     forces = np.concatenate([residual["forces"] for residual in residuals])
@@ -62,14 +78,12 @@ def require_accurate(metrics: Mapping[str, Any] | None, allowed_eV_per_A: float)
         )
 
 
-def _residuals(calculator: Calculator, frame: Atoms) -> dict[str, Any]:
-    atoms = frame.copy()
-    atoms.calc = calculator
+def _residuals(predicted: Atoms, frame: Atoms) -> dict[str, Any]:
     label = stress_of(frame)
     return {
-        "energy": (atoms.get_potential_energy() - frame.get_potential_energy()) / len(frame),
-        "forces": atoms.get_forces() - frame.get_forces(),
-        "stress": None if label is None else atoms.get_stress() - label,
+        "energy": (predicted.get_potential_energy() - frame.get_potential_energy()) / len(frame),
+        "forces": predicted.get_forces() - frame.get_forces(),
+        "stress": None if label is None else predicted.get_stress() - label,
     }
 
 

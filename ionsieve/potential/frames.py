@@ -141,6 +141,21 @@ def name_trajectories(frames: Sequence[Atoms], prefix: str) -> None:
         frame.info.setdefault("kind", "given")
 
 
+def gather_frames(paths: Sequence[Path | str]) -> tuple[list[Atoms], dict[str, int]]:
+    """Frames of the given files with their trajectories named, and how many were set aside for what.
+
+    A file of no bytes is a shard that no material fell in, and holds no frames.
+    """
+    frames: list[Atoms] = []
+    for number, path in enumerate(paths):
+        if Path(path).stat().st_size == 0:
+            continue
+        of_file = read_frames(path)
+        name_trajectories(of_file, f"file-{number}")
+        frames.extend(of_file)
+    return set_aside_absurd(frames)
+
+
 def split_by_trajectory(frames: Sequence[Atoms], seed: int, held_out: float = 0.1) -> FrameSets:
     """Split frames so that no trajectory is in two sets.
 

@@ -8,6 +8,8 @@ odd under inversion (1o), as displacements are. ``small`` is sized for one CPU c
 from dataclasses import dataclass
 from typing import Any
 
+from ionsieve.potential.resumption import BEST, STATE, STATES_KEPT
+
 CUTOFF_A = 5.0
 EMA_DECAY = 0.99
 HUBER_DELTA = 1.0  # of each label in its own unit, beyond which errors count linearly
@@ -106,6 +108,7 @@ def training_config(
     learning_rate: float,
     seed: int,
     accelerator: str,
+    devices: int = 1,
 ) -> dict[str, Any]:
     """The whole configuration of ``nequip-train``.
 
@@ -117,8 +120,15 @@ def training_config(
     epochs, batch_size, learning_rate : of Adam, decaying to zero along a half cosine.
     seed : of the order of the frames.
     accelerator : Lightning's name: cpu, gpu or auto.
+    devices : number of GPUs (or CPU processes) that share each batch, all on this machine.
     """
     elements = model["type_names"]
+    # Lightning starts the processes itself, also within a SLURM job, whose task count it would ask otherwise.
+    several: dict[str, Any] = {
+        "strategy": {"_target_": "nequip.train.SimpleDDPStrategy"},
+        "plugins": [{"_target_": "lightning.pytorch.plugins.environments.LightningEnvironment"}],
+    }
+    batch_per_device = -(-batch_size // devices)
     return {
         "run": ["train"],
         "data": {
@@ -137,15 +147,16 @@ def training_config(
             "exclude_keys": [] if with_stress else ["stress"],
             "train_dataloader": {
                 "_target_": "torch.utils.data.DataLoader",
-                "batch_size": batch_size,
+                "batch_size": batch_per_device,
                 "shuffle": True,
             },
-            "val_dataloader": {"_target_": "torch.utils.data.DataLoader", "batch_size": batch_size},
+            "val_dataloader": {"_target_": "torch.utils.data.DataLoader", "batch_size": batch_per_device},
         },
         "trainer": {
             "_target_": "lightning.Trainer",
             "accelerator": accelerator,
-            "devices": 1,
+            "devices": devices,
+            **(several if devices > 1 else {}),
             "max_epochs": epochs,
             "check_val_every_n_epoch": 1,  # checkpoints with an EMA do not load otherwise
             "num_sanity_val_steps": 0,
@@ -157,10 +168,20 @@ def training_config(
                 {
                     "_target_": "lightning.pytorch.callbacks.ModelCheckpoint",
                     "dirpath": ".",
-                    "filename": "best",
+                    "filename": BEST,
                     "monitor": "val0_epoch/weighted_sum",
                     "save_weights_only": True,  # no optimiser state, and no paths
                 },
+                {
+                    "_target_": "lightning.pytorch.callbacks.ModelCheckpoint",
+                    "dirpath": ".",
+                    "filename": STATE,
+                    "auto_insert_metric_name": False,
+                    "monitor": "epoch",
+                    "mode": "max",
+                    "save_top_k": STATES_KEPT,
+                },
+                {"_target_": "ionsieve.potential.resumption.ExactResumption"},
                 {"_target_": "ionsieve.potential.epoch_report.EpochReport"},
             ],
         },

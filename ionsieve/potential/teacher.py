@@ -1,4 +1,4 @@
-"""Frames of one candidate, labelled by the teacher CHGNet, to distil a fast NequIP model from.
+"""Frames of one candidate, labelled by a teacher (CHGNet), to distil a fast NequIP model from.
 
 MD will run hot on a host with vacancies, so most frames come from short, hot, independent Langevin
 runs of the teacher itself, each with its own strain, vacancies and velocities; their labels cost
@@ -6,11 +6,10 @@ nothing extra. The rest are rattled and strained crystals, which tell the stress
 frames come from runs of their own.
 """
 
-import io
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,15 @@ from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 from tqdm import tqdm
 
 from ionsieve.errors import CandidateFailed
-from ionsieve.potential.frames import FrameSets, count_by_kind, labelled, reason_to_set_aside
+from ionsieve.potential.evaluation import predict
+from ionsieve.potential.frames import (
+    FrameSets,
+    count_by_kind,
+    gather_frames,
+    labelled,
+    reason_to_set_aside,
+)
+from ionsieve.potential.softening import softening
 
 # Enough atoms for vacancies and for the 5 A cutoff to see mostly other atoms; few enough to be cheap.
 MIN_ATOMS, MAX_ATOMS = 24, 36
@@ -59,12 +66,23 @@ class _Run:
     temperature_K: float
 
 
-def load_teacher() -> Calculator:
-    """CHGNet as an ASE calculator, on the CPU and silent; its weights come with its package."""
-    from chgnet.model.dynamics import CHGNetCalculator
+def softening_against_dft(
+    teacher: Calculator, name: str, crystal: Atoms, paths: Sequence[Path | str]
+) -> dict[str, Any] | None:
+    """Slope of the teacher's forces against the user's DFT forces; None without frames of these elements.
 
-    with redirect_stdout(io.StringIO()):
-        return CHGNetCalculator(use_device="cpu", on_isolated_atoms="error")
+    Parameters
+    ----------
+    teacher : its forces.
+    name : what it is called.
+    crystal : the candidate; frames count that hold nothing but its elements.
+    paths : extxyz files with DFT energies and forces.
+    """
+    given, _ = gather_frames(paths)
+    frames = [frame for frame in given if set(frame.symbols) <= set(crystal.symbols)]
+    if not frames:
+        return None
+    return {"of": name, **softening(predict(teacher, frames), frames, "DFT frames")}
 
 
 def teacher_cell(crystal: Atoms) -> Atoms:
@@ -160,7 +178,7 @@ def teacher_frames(
             frames = _hot_trajectory(host, teacher, run, f"{HOT}-{number}", rng)
             _keep(frames, getattr(sets, run.subset), set_aside)
             progress.update(run.n_frames)
-    except ValueError as error:  # CHGNet's words for a crystal it cannot turn into a graph
+    except (ValueError, NotImplementedError, KeyError) as error:  # an element or a crystal it does not know
         raise CandidateFailed(f"the teacher cannot label this crystal: {error}") from error
     finally:
         progress.close()

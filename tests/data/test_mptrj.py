@@ -15,8 +15,7 @@ from ionsieve.artifacts import digest, read_json
 from ionsieve.data.frame_shards import ase_stress_eV_per_A3, first_three_and_last
 from ionsieve.data.mptrj import sample
 from ionsieve.errors import DataError
-from ionsieve.potential.frames import read_frames, split_by_trajectory
-from ionsieve.potential.shared import gather_frames
+from ionsieve.potential.frames import gather_frames, read_frames, split_by_trajectory
 
 ROOT = Path(__file__).parents[2]
 

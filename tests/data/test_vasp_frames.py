@@ -14,8 +14,7 @@ from ionsieve.artifacts import digest, read_json
 from ionsieve.data.vasp_files import vasp_files
 from ionsieve.data.vasp_frames import sample
 from ionsieve.errors import DataError
-from ionsieve.potential.frames import read_frames
-from ionsieve.potential.shared import gather_frames
+from ionsieve.potential.frames import gather_frames, read_frames
 
 ROOT = Path(__file__).parents[2]
 KBAR_PER_EV_PER_A3 = 1602.176634

@@ -73,13 +73,21 @@ def _energy_per_strain(frame: Atoms, calculator: object, voigt: int, step: float
 def run_script(tmp_path: Path, settings: TrainingSettings) -> Callable[..., dict[str, Any]]:
     """Run a script of this stage with the settings of the tests; gives its JSON result."""
 
-    def run(script: str, job_input: SimpleNamespace, **changes: float) -> dict[str, Any]:
+    def run(script: str, job_input: SimpleNamespace, **changes: Any) -> dict[str, Any]:
         path = Path(__file__).parents[2] / "workflow_scripts" / f"{script}.py"
         out = tmp_path / "out"
         snakemake = SimpleNamespace(
             input=job_input,
             output=SimpleNamespace(model=out / "model.ckpt", result=out / "model.json"),
-            params=SimpleNamespace(**{**asdict(settings), "max_force_mae_eV_per_A": 0.3, **changes}),
+            params=SimpleNamespace(
+                **{
+                    **asdict(settings),
+                    "max_force_mae_eV_per_A": 0.3,
+                    "calculator": None,
+                    "calculator_arguments": {},
+                    **changes,
+                }
+            ),
             wildcards=SimpleNamespace(material_id="cu-au"),
         )
         runpy.run_path(str(path))["main"](snakemake)

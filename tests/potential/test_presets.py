@@ -2,22 +2,26 @@ import numpy as np
 import pytest
 import torch
 from ase import Atoms
+from ase.calculators.emt import EMT
 from ase.data import atomic_numbers, covalent_radii
 from nequip.data import AtomicDataDict, compute_neighborlist_, from_ase
 from nequip.model import FullNequIPGNNModel
 from nequip.utils import torch_default_dtype
 from nequip.utils.global_state import set_global_state
 
+from ionsieve.potential.calculator import load_calculator
 from ionsieve.potential.frames import labelled
 from ionsieve.potential.nequip_config import PRESETS, DataScales, model_config, training_config
 from ionsieve.potential.scales import data_scales, energy_shifts
+from ionsieve.potential.training import TrainingSettings, train
 
 ELEMENTS = ["O", "Mg", "Mn"]
 SCALES = DataScales(dict.fromkeys(ELEMENTS, 0.0), dict.fromkeys(ELEMENTS, 1.0), 5.0)
 
 
-def build(preset: str, zbl: bool = False) -> torch.nn.Module:
-    config = model_config(preset, ELEMENTS, SCALES, zbl, seed=0)
+def build(preset: str, zbl: bool = False, elements: list[str] = ELEMENTS) -> torch.nn.Module:
+    scales = DataScales(dict.fromkeys(elements, 0.0), dict.fromkeys(elements, 1.0), 5.0)
+    config = model_config(preset, elements, scales, zbl, seed=0)
     config.pop("_target_")
     with torch_default_dtype(torch.float32):
         set_global_state()
@@ -139,6 +143,61 @@ def test_loss_weighs_forces_five_times_energies(with_stress, terms):
     assert loss["forces"]["coeff"] == 5 * loss["energy_per_atom"]["coeff"]
     assert all(term["metric"]["_target_"] == "nequip.train.HuberLoss" for term in loss.values())
     assert ("stress" in config["data"]["exclude_keys"]) != with_stress
+
+
+def trainer_of(devices: int, batch_size: int = 32) -> dict:
+    config = training_config(
+        train="a",
+        validation="b",
+        model=model_config("paper", ELEMENTS, SCALES, False, 0),
+        with_stress=True,
+        epochs=1,
+        batch_size=batch_size,
+        learning_rate=1e-3,
+        seed=0,
+        accelerator="gpu",
+        devices=devices,
+    )
+    return {**config["trainer"], "batch_size": config["data"]["train_dataloader"]["batch_size"]}
+
+
+@pytest.mark.parametrize("devices, share", [(1, 32), (4, 8), (3, 11), (64, 1)])
+def test_devices_share_each_batch(devices, share):
+    trainer = trainer_of(devices)
+    assert (trainer["devices"], trainer["batch_size"]) == (devices, share)
+    # Gradients are summed over devices by NequIP's strategy; one device needs none.
+    strategy = trainer.get("strategy", {}).get("_target_")
+    assert strategy == ("nequip.train.SimpleDDPStrategy" if devices > 1 else None)
+
+
+def test_lightning_is_given_what_it_can_be_made_from():
+    from hydra.utils import get_class
+
+    trainer = trainer_of(4)
+    for part in (trainer, trainer["strategy"], *trainer["plugins"], *trainer["callbacks"]):
+        assert get_class(part["_target_"])
+
+
+@pytest.mark.slow
+def test_the_paper_preset_trains_for_a_few_steps_with_the_papers_shapes(tmp_path, alloy):
+    rng = np.random.default_rng(0)
+    frames = []
+    for _ in range(7):
+        atoms = alloy.copy()
+        atoms.positions += rng.normal(scale=0.1, size=atoms.positions.shape)
+        atoms.calc = EMT()
+        frames.append(labelled(atoms, atoms.get_potential_energy(), atoms.get_forces(), atoms.get_stress()))
+    settings = TrainingSettings("paper", epochs=2, batch_size=3, learning_rate=2e-3, zbl=False, seed=0)
+    train(frames[:6], frames[6:], settings, tmp_path / "model.ckpt")
+    trained = load_calculator(tmp_path / "model.ckpt")
+    fresh = build("paper", elements=["Cu", "Au"])
+    assert trained.n_parameters == sum(
+        weight.numel() for weight in fresh.parameters() if weight.requires_grad
+    )
+    saved = torch.load(tmp_path / "model.ckpt", weights_only=False)["hyper_parameters"]["model"]
+    assert saved["feature_irreps_hidden"] == ["128x0e+64x1e+32x2e"] * 3 + ["128x0e"]
+    assert saved["irreps_edge_sh"] == "1x0e+1x1e+1x2e"
+    assert np.isfinite(trained.get_forces(frames[6])).all()
 
 
 def test_presets_are_those_of_the_configuration():

@@ -1,11 +1,20 @@
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.spacegroup import crystal as from_spacegroup
 
 from ionsieve.errors import CandidateFailed
-from ionsieve.potential.teacher import MAX_ATOMS, load_teacher, remove_ions, teacher_cell, teacher_frames
+from ionsieve.potential.by_name import calculator_by_name
+from ionsieve.potential.frames import labelled, write_frames
+from ionsieve.potential.teacher import (
+    MAX_ATOMS,
+    remove_ions,
+    softening_against_dft,
+    teacher_cell,
+    teacher_frames,
+)
 
 
 @pytest.fixture(scope="module")
@@ -94,12 +103,30 @@ def test_a_candidate_that_the_teacher_tears_apart_fails_with_the_count(alloy):
         teacher_frames(alloy, Stiff(), "Au", 0.2, 900.0, 12, seed=0)
 
 
+def test_the_teacher_is_compared_with_dft_frames_of_the_candidates_elements(tmp_path, alloy, alloy_frames):
+    """Here "DFT" has forces a quarter larger than the teacher's, and knows a crystal of other elements."""
+    dft = [
+        labelled(frame, frame.get_potential_energy(), 1.25 * frame.get_forces(), None)
+        for frame in alloy_frames.test
+    ]
+    other = labelled(bulk("Pt", cubic=True), 0.0, np.ones((4, 3)), None)
+    write_frames(tmp_path / "dft.extxyz", [*dft, other])
+    told = softening_against_dft(EMT(), "EMT", alloy, [tmp_path / "dft.extxyz"])
+    assert (told["of"], told["against"]) == ("EMT", "DFT frames")
+    assert told["n_frames"] == len(dft)
+    assert told["slope"] == pytest.approx(0.8, abs=1e-3)
+    assert told["barrier_factor"] == pytest.approx(1.25, abs=2e-3)
+    assert softening_against_dft(EMT(), "EMT", bulk("Ni"), [tmp_path / "dft.extxyz"]) is None
+
+
 @pytest.mark.slow
 def test_chgnet_stress_label_is_the_energy_per_strain_and_volume(
     layered_lithium_cobaltate, energy_per_strain
 ):
-    frames, summary = teacher_frames(layered_lithium_cobaltate, load_teacher(), "Li", 0.2, 1200.0, 10, seed=0)
+    frames, summary = teacher_frames(
+        layered_lithium_cobaltate, calculator_by_name("chgnet"), "Li", 0.2, 1200.0, 10, seed=0
+    )
     assert summary["set_aside"] == {}
     for voigt in (0, 2, 5):
-        measured = energy_per_strain(frames.train[0], load_teacher(), voigt, step=2e-3)
+        measured = energy_per_strain(frames.train[0], calculator_by_name("chgnet"), voigt, step=2e-3)
         assert frames.train[0].get_stress()[voigt] == pytest.approx(measured, abs=2e-3)

@@ -11,7 +11,7 @@ from ionsieve.artifacts import write_json
 from ionsieve.errors import CandidateFailed, DataError
 from ionsieve.potential.calculator import check_elements, load_calculator
 from ionsieve.potential.card import card
-from ionsieve.potential.evaluation import errors, require_accurate
+from ionsieve.potential.evaluation import errors, predict, require_accurate
 from ionsieve.potential.frames import write_frames
 from ionsieve.potential.training import train
 
@@ -30,7 +30,8 @@ def crystal(alloy_frames, calculator):
 
 def test_six_epochs_explain_most_of_the_forces(calculator, alloy_frames):
     forces = np.concatenate([frame.get_forces() for frame in alloy_frames.test])
-    assert errors(calculator, alloy_frames.test)["force_mae_eV_per_A"] < 0.6 * np.mean(np.abs(forces))
+    told = errors(predict(calculator, alloy_frames.test), alloy_frames.test)
+    assert told["force_mae_eV_per_A"] < 0.6 * np.mean(np.abs(forces))
 
 
 def test_energy_forces_and_stress_turn_with_the_crystal(crystal, calculator):
@@ -84,7 +85,8 @@ def test_a_checkpoint_says_nothing_about_where_it_was_made(checkpoint):
 
 
 def test_errors_are_told_by_element_and_kind(calculator, alloy_frames):
-    told = errors(calculator, [*alloy_frames.test, *alloy_frames.train])
+    frames = [*alloy_frames.test, *alloy_frames.train]
+    told = errors(predict(calculator, frames), frames)
     assert set(told["force_mae_by_element_eV_per_A"]) == {"Au", "Cu"}
     assert set(told["by_kind"]) == {"hot", "rattled", "strained"}
     assert sum(of_kind["n_frames"] for of_kind in told["by_kind"].values()) == told["n_frames"] == 28
@@ -94,7 +96,7 @@ def test_errors_are_told_by_element_and_kind(calculator, alloy_frames):
 def test_a_perfect_potential_has_no_errors(alloy_frames):
     from ase.calculators.emt import EMT
 
-    told = errors(EMT(), alloy_frames.test)
+    told = errors(predict(EMT(), alloy_frames.test), alloy_frames.test)
     assert (told["energy_mae_meV_per_atom"], told["force_mae_eV_per_A"]) == (0.0, 0.0)
     assert told["stress_mae_GPa"] == 0.0
 
@@ -109,7 +111,7 @@ def test_the_gate_names_the_figure_and_the_limit():
 
 
 def test_an_element_never_seen_is_named(tmp_path, calculator, alloy_frames):
-    write_json(tmp_path / "model.json", card(calculator, alloy_frames.test, {}, None))
+    write_json(tmp_path / "model.json", card(calculator, alloy_frames, "EMT", {}, None))
     check_elements(tmp_path / "model.json", alloy_frames.test[0])
     with pytest.raises(CandidateFailed, match="never trained on Pt; it knows Au, Cu"):
         check_elements(tmp_path / "model.json", bulk("Pt"))
@@ -122,7 +124,7 @@ def test_too_few_frames_say_how_many_are_needed(tmp_path, alloy_frames, settings
 
 def test_what_is_no_checkpoint_is_refused(tmp_path):
     (tmp_path / "model.ckpt").write_text("no model")
-    with pytest.raises(DataError, match=r"model\.ckpt is not a checkpoint"):
+    with pytest.raises(DataError, match=r"model\.ckpt is not a model: give a NequIP checkpoint"):
         load_calculator(tmp_path / "model.ckpt")
 
 

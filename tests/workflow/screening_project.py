@@ -1,9 +1,9 @@
 """A small screening of real shape: the project's own Snakefile, rules and profile on tiny crystals.
 
-The staleness tests ask which jobs run, not what MD computes. So three scripts, those that cost
-minutes, are replaced by doubles that write their outputs in a second (tests/workflow/doubles);
-everything else, voltage training included, is the real thing. tests/workflow/test_end_to_end.py runs
-without any double.
+The staleness tests ask which jobs run, not what MD computes. So the scripts that cost minutes, and one
+that reads what they write, are replaced by doubles that write their outputs in a second
+(tests/workflow/doubles); everything else, voltage training included, is the real thing.
+tests/workflow/test_end_to_end.py runs without any double.
 """
 
 import json
@@ -25,6 +25,7 @@ DOUBLES = Path(__file__).resolve().parent / "doubles"
 DOUBLE_OF = {
     "teacher_frames.py": "declared_outputs.py",
     "train_potential.py": "declared_outputs.py",
+    "deploy_potential.py": "declared_outputs.py",
     "run_md.py": "run_md.py",
 }
 WORKFLOW_PARTS = ("Snakefile", "rules", "workflow_scripts", "profiles", "config.yaml", "envs", "ionsieve")

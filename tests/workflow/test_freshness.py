@@ -16,6 +16,7 @@ from ionsieve.data.buckets import bucket_name, bucket_of
 PER_CANDIDATE = {
     "teacher_frames",
     "train_potential",
+    "deploy_potential",
     "run_md",
     "analyse_md",
     "arrhenius",

@@ -12,6 +12,7 @@ from screening_project import new_project, perovskite
 PER_CANDIDATE = {
     "teacher_frames",
     "train_potential",
+    "deploy_potential",
     "run_md",
     "analyse_md",
     "arrhenius",

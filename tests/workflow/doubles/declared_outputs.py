@@ -1,4 +1,4 @@
-"""Test double of teacher_frames.py and train_potential.py: declared outputs, no physics."""
+"""Test double of the scripts that make a potential: declared outputs, no physics."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ def main(snakemake) -> None:
         if Path(path).suffix == ".json":
             write_json(path, {"status": "ok", "reason": None})
         else:
-            write_text(path, f"double of {snakemake.wildcards.material_id}\n")
+            write_text(path, f"double of {path}\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,38 @@
+import pytest
+from ase.build import bulk
+from ase.calculators.emt import EMT
+
+from ionsieve.errors import ConfigError
+from ionsieve.potential.by_name import calculator_by_name, label_kind
+
+
+def test_any_ase_calculator_can_be_named(alloy):
+    named = calculator_by_name("ase.calculators.emt.EMT", {"asap_cutoff": True})
+    assert isinstance(named, EMT) and named.parameters.asap_cutoff
+    energies = []
+    for calculator in (named, EMT(asap_cutoff=True)):
+        crystal = bulk("Cu")
+        crystal.calc = calculator
+        energies.append(crystal.get_potential_energy())
+    assert energies[0] == energies[1]
+
+
+@pytest.mark.parametrize("name", ["mace", "no.such.Calculator", "ase.calculators.emt.NoSuch"])
+def test_what_cannot_be_imported_says_what_to_give(name):
+    with pytest.raises(ConfigError, match=rf"{name}' cannot be imported \(.*mace\.calculators\.mace_mp"):
+        calculator_by_name(name)
+
+
+def test_wrong_arguments_are_told_with_the_calculators_own_words():
+    with pytest.raises(ConfigError, match=r"teacher_arguments \{'wheels': 4\}: TypeError"):
+        calculator_by_name("ase.calculators.singlepoint.SinglePointDFTCalculator", {"wheels": 4})
+
+
+def test_a_calculator_without_stress_is_refused():
+    with pytest.raises(ConfigError, match="gives no stress"):
+        calculator_by_name("ase.calculators.tip3p.TIP3P")
+
+
+def test_labels_are_marked_with_the_calculators_name():
+    assert label_kind("chgnet") == "CHGNet"
+    assert label_kind("mace.calculators.mace_mp") == "mace.calculators.mace_mp"
