@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
@@ -17,6 +18,14 @@ from ionsieve.artifacts import read_json
 from ionsieve.potential.frames import FrameSets
 from ionsieve.potential.teacher import teacher_frames
 from ionsieve.potential.training import TrainingSettings, train
+
+
+@pytest.fixture(autouse=True)
+def single_precision():
+    """The default dtype of a fresh process: NequIP's own loaders leave float64, with which CHGNet fails."""
+    torch.set_default_dtype(torch.float32)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 def copper_gold() -> Atoms:

@@ -35,6 +35,7 @@ config_model = configuration.load({{
 }})
 SHORTLIST, candidate_structure = "x.cif", "x.cif"
 potential_model, potential_result = "model.ckpt", "model.json"
+candidate_migration = []
 
 include: "{ROOT}/rules/transport.smk"
 """
