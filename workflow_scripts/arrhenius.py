@@ -10,7 +10,7 @@ from typing import Any
 def main(snakemake: Any) -> None:
     """Gather the temperatures; the status is that of the highest."""
     from ionsieve.artifacts import read_json
-    from ionsieve.outcome import candidate_outcome, require_ok
+    from ionsieve.outcome import OK, candidate_outcome, require_ok
     from ionsieve.transport.analysis import summary
 
     temperatures = [read_json(path) for path in snakemake.input.temperatures]
@@ -18,7 +18,9 @@ def main(snakemake: Any) -> None:
     with candidate_outcome(snakemake.output.result) as result:
         result |= summary(temperatures, snakemake.params.working_ion)
         for path in snakemake.input.migration:
-            result["migration_barrier_eV"] = read_json(path).get("barrier_1d_eV")
+            migration = read_json(path)
+            known = migration["status"] == OK and not migration["barriers_are_upper_bounds"]
+            result["migration_barrier_eV"] = migration["barrier_1d_eV"] if known else None
         require_ok(snakemake.input.temperatures[highest])
 
 

@@ -41,6 +41,8 @@ LONGEST_HOP_A = 7.0
 REACH = 1.2
 # Distances that differ by less are of one shell.
 SHELL_A = 0.05
+# A hop this many times as long must still be the shortest way, lest relaxed ends take another.
+ROOM = 1.1
 # A relaxed end that lies further than this share of the hop from its site has left it.
 LEFT_ITS_SITE = 0.4
 ENDPOINT_FORCE_EV_PER_A, PATH_FORCE_EV_PER_A = 0.03, 0.05
@@ -107,22 +109,24 @@ def migration(
     crystal : the candidate, full of its ions.
     calculator : energies and forces; its model must have seen vacancies.
     working_ion : the element that moves.
-    min_atoms : smallest supercell.
+    min_atoms : smallest supercell; it grows until no hop is longer than half of it.
     n_images : images of a band between its two ends.
 
     Returns
     -------
     ``hops``: one summary each, shortest first; ``barrier_1d_eV``, ``barrier_2d_eV``, ``barrier_3d_eV``: the
-    lowest barrier with which the ions cross the crystal in so many dimensions, null where no path does.
+    lowest barrier with which the ions cross the crystal in so many dimensions, null where no path does by
+    hops that have a saddle; ``barriers_are_upper_bounds``: whether some have none, by which ions might cross
+    with less.
 
     Raises
     ------
-    CandidateFailed : the ions' sites do not connect, or no hop has a saddle.
+    CandidateFailed : there are no ions, their sites do not connect, or no hop has a saddle.
     """
     crystal = primitive_cell(crystal)
     graph = migration_graph(crystal, working_ion)
     hops = distinct_hops(graph)
-    supercell = near_cubic_supercell(crystal, min_atoms).atoms
+    supercell = supercell_for(hops, crystal, min_atoms)
     saddles = [find_saddle(supercell, calculator, working_ion, hop, n_images) for hop in hops]
     found = [saddle for saddle in saddles if saddle.energies_eV is not None]
     if not found:
@@ -130,6 +134,7 @@ def migration(
     return {
         "n_atoms": len(supercell) - 1,
         "hops": [saddle.summary() for saddle in saddles],
+        "barriers_are_upper_bounds": len(found) < len(saddles),
         **crossing_barriers_eV(graph, found),
     }
 
@@ -139,8 +144,10 @@ def migration_graph(crystal: Atoms, working_ion: str) -> MigrationGraph:
 
     Raises
     ------
-    CandidateFailed : they do not connect within ``LONGEST_HOP_A``.
+    CandidateFailed : there are none, or they do not connect within ``LONGEST_HOP_A``.
     """
+    if working_ion not in crystal.symbols:
+        raise CandidateFailed(f"the structure has no {working_ion}")
     structure = AseAtomsAdaptor.get_structure(
         Atoms(crystal.symbols, crystal.positions, cell=crystal.cell, pbc=True)
     )
@@ -163,6 +170,20 @@ def distinct_hops(graph: MigrationGraph) -> list[Hop]:
         for label, edge in graph.unique_hops.items()
     ]
     return sorted(hops, key=lambda hop: (round(hop.length_A, 3), hop.label))
+
+
+def supercell_for(hops: Sequence[Hop], crystal: Atoms, min_atoms: int) -> Atoms:
+    """The smallest near-cubic supercell in which each hop is the shortest way between its ends, with room.
+
+    In a smaller one a band would take the shorter way, through the next cell.
+    """
+    ways_A = ROOM * np.array([hop.end_A - hop.start_A for hop in hops])
+    while True:
+        supercell = near_cubic_supercell(crystal, min_atoms).atoms
+        shortest_A, _ = find_mic(ways_A, supercell.cell, pbc=True)
+        if np.allclose(shortest_A, ways_A, atol=SHELL_A):
+            return supercell
+        min_atoms = len(supercell) + 1
 
 
 def find_saddle(
@@ -200,21 +221,14 @@ def find_saddle(
 def hop_ends(supercell: Atoms, working_ion: str, hop: Hop) -> tuple[Atoms, Atoms]:
     """The supercell with the ion on the first and on the last site of a hop, which is vacant otherwise.
 
-    The ion is the first atom of both; all others keep their places.
-
-    Raises
-    ------
-    CandidateFailed : both sites are one in this supercell.
+    The ion is the first atom of both; all others keep their places. The supercell is large enough, see
+    :func:`supercell_for`.
     """
     ions = np.flatnonzero(supercell.numbers == atomic_numbers[working_ion])
     moving, vacant = (
         int(ions[_nearest(supercell.positions[ions] - position_A, supercell)])
         for position_A in (hop.start_A, hop.end_A)
     )
-    if moving == vacant:
-        raise CandidateFailed(
-            f"a hop of {hop.length_A:.1f} A leads to the ion's own image; raise transport.min_atoms"
-        )
     others = [index for index in range(len(supercell)) if index not in (moving, vacant)]
     start = supercell[[moving, *others]]
     end = start.copy()

@@ -6,6 +6,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.constraints import FixAtoms
+from ase.geometry import find_mic
 from ase.optimize import FIRE
 from ase.spacegroup import crystal
 
@@ -18,6 +19,7 @@ from ionsieve.transport.migration import (
     hop_ends,
     migration,
     migration_graph,
+    supercell_for,
 )
 from ionsieve.transport.supercell import near_cubic_supercell, primitive_cell
 
@@ -116,11 +118,25 @@ def test_ends_of_a_hop_differ_by_one_ion_and_keep_all_others():
         assert distances_A.min() > 1.9
 
 
-def test_a_hop_to_its_own_image_asks_for_a_larger_cell():
-    lattice = primitive_cell(layered())
-    (hop,) = distinct_hops(migration_graph(lattice, "Li"))
-    with pytest.raises(CandidateFailed, match=r"own image; raise transport\.min_atoms"):
-        hop_ends(lattice, "Li", hop)
+@pytest.mark.parametrize("make", [layered, spinel])
+def test_the_supercell_grows_until_no_band_takes_the_way_through_the_next_cell(make):
+    lattice = primitive_cell(make())
+    ion = make().get_chemical_symbols()[0]
+    hops = distinct_hops(migration_graph(lattice, ion))
+    supercell = supercell_for(hops, lattice, min_atoms=1)
+    if make is spinel:  # whose smallest supercell is 5.9 A wide
+        assert len(near_cubic_supercell(lattice, 1).atoms) < len(supercell)
+    for hop in hops:
+        start, end = hop_ends(supercell, ion, hop)
+        way_A = hop.end_A - hop.start_A
+        np.testing.assert_allclose(end.positions[0] - start.positions[0], way_A)
+        shortest_A, _ = find_mic(way_A, supercell.cell, pbc=True)
+        np.testing.assert_allclose(shortest_A, way_A, atol=1e-9)
+
+
+def test_a_crystal_without_the_ion_is_a_failure_in_words():
+    with pytest.raises(CandidateFailed, match="the structure has no Mg"):
+        migration_graph(layered(), "Mg")
 
 
 @pytest.fixture(scope="module")
@@ -152,3 +168,23 @@ def test_a_crystal_gives_its_hops_and_crossing_barriers(copper):
     assert hop["length_A"] == pytest.approx(3.61 / np.sqrt(2))
     assert result["barrier_1d_eV"] == result["barrier_3d_eV"] == pytest.approx(hop["barrier_eV"], abs=1e-6)
     assert 0.3 < hop["barrier_eV"] < 1.0
+    assert not result["barriers_are_upper_bounds"]
+
+
+def test_hops_without_a_saddle_leave_upper_bounds(copper, monkeypatch):
+    """Two hops, of which the dearer one's band is given no steps."""
+    tetragonal = copper.copy()
+    tetragonal.set_cell(copper.cell.array * [1.0, 1.0, 1.04], scale_atoms=True)
+    real = find_saddle
+
+    def second_fails(supercell, calculator, working_ion, hop, n_images):
+        if hop.length_A > 3.61 / np.sqrt(2) + 0.01:
+            return Saddle(hop, None, "the band did not converge in 0 steps")
+        return real(supercell, calculator, working_ion, hop, n_images)
+
+    monkeypatch.setattr("ionsieve.transport.migration.find_saddle", second_fails)
+    result = migration(tetragonal, EMT(), "Cu", min_atoms=27, n_images=1)
+    assert [hop["barrier_eV"] is None for hop in result["hops"]] == [False, True]
+    assert result["barriers_are_upper_bounds"]
+    assert result["barrier_2d_eV"] is not None
+    assert result["barrier_3d_eV"] is None
