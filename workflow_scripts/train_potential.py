@@ -4,6 +4,7 @@ Inputs: train, validation and test frames, and frames.json. Outputs: the checkpo
 provenance, held-out errors and whether they pass the gate in front of MD.
 """
 
+from pathlib import Path
 from typing import Any
 
 
@@ -32,7 +33,7 @@ def main(snakemake: Any) -> None:
         require_ok(frames.result)
         sources = {subset: frames[subset] for subset in ("train", "validation", "test")}
         sets = FrameSets(**{subset: read_frames(path) for subset, path in sources.items()})
-        train(sets.train, sets.validation, settings, output.model)
+        train(sets.train, sets.validation, settings, Path(output.model))
         teacher = read_json(frames.result)
         result |= card(load_calculator(output.model), sets, teacher["teacher"], sources, settings)
         result["teacher_softening"] = teacher["softening"]

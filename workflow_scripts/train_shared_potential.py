@@ -4,6 +4,7 @@ Inputs: extxyz frames and a model, either may be missing. Outputs: the model, an
 provenance, errors on the frames held out (on all frames for a ready model) and the gate's verdict.
 """
 
+from pathlib import Path
 from typing import Any
 
 LABELS = "the frames given"
@@ -45,7 +46,7 @@ def main(snakemake: Any) -> None:
                 params.devices,
             )
             sets = split_frames(frames, params.seed)
-            train(sets.train, sets.validation, settings, output.model)
+            train(sets.train, sets.validation, settings, Path(output.model))
             result |= card(load_calculator(output.model), sets, LABELS, sources, settings)
         require_accurate(result["metrics"], params.max_force_mae_eV_per_A)
 

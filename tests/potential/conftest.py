@@ -87,7 +87,8 @@ def run_script(tmp_path: Path, settings: TrainingSettings) -> Callable[..., dict
         out = tmp_path / "out"
         snakemake = SimpleNamespace(
             input=job_input,
-            output=SimpleNamespace(model=out / "model.ckpt", result=out / "model.json"),
+            # As Snakemake gives them: strings.
+            output=SimpleNamespace(model=str(out / "model.ckpt"), result=str(out / "model.json")),
             params=SimpleNamespace(
                 **{
                     **asdict(settings),

@@ -34,6 +34,16 @@ def test_a_named_calculator_drives_md_without_training(tmp_path, run_script, all
     alloy.get_potential_energy()
 
 
+def test_one_model_is_trained_on_the_frames_of_all_files(tmp_path, run_script, alloy_frames):
+    paths = [tmp_path / f"{subset}.extxyz" for subset in ("train", "validation", "test")]
+    for path in paths:
+        write_frames(path, getattr(alloy_frames, path.stem))
+    job = SimpleNamespace(frames=[str(path) for path in paths], ready=[])
+    result = run_script("train_shared_potential", job, epochs=1, max_force_mae_eV_per_A=10.0)
+    assert (result["status"], set(result["elements"])) == ("ok", {"Au", "Cu"})
+    load_calculator(tmp_path / "out" / "model.ckpt")
+
+
 def test_a_calculator_that_keeps_its_elements_to_itself_refuses_none_beforehand(tmp_path, run_script):
     result = run_script("train_shared_potential", NO_FRAMES, calculator="ase.calculators.emt.EMT")
     assert result["elements"] is None and result["metrics"] is None and result["softening"] is None
