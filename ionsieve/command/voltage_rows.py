@@ -174,7 +174,9 @@ class VoltageRows:
             )
         if others:
             names = ", ".join(others[:NAMES_SHOWN]) + (", ..." if len(others) > NAMES_SHOWN else "")
-            self._tell(f"passed over {len(others):,} files in {path} whose names tell no structure: {names}")
+            self._tell(
+                f"files in {path} whose names tell no structure, passed over: {len(others):,} ({names})"
+            )
         return files
 
     def _distinct(self, material_id: str, file: Path) -> str:

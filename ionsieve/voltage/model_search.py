@@ -108,4 +108,6 @@ def _load(folder: Path) -> VoltageModel:
         card = read_json(folder / CARD)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{folder / CARD} is damaged ({first_line(error)}); {REMEDY}") from error
+    if not isinstance(card, dict):
+        raise DataError(f"{folder / CARD} is damaged (it holds no model card); {REMEDY}")
     return VoltageModel(folder, ensemble, card)

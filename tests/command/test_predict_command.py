@@ -213,7 +213,7 @@ def test_other_files_of_a_folder_are_passed_over_and_counted(predict, spinel_mgm
         Path("mine", name).touch()
     result = predict("mine")
     assert rows_of(result)["material_id"].tolist() == ["a", "b"]
-    assert "passed over 4 files in mine" in result.stderr
+    assert "files in mine whose names tell no structure, passed over: 4 (" in result.stderr
     assert "OUTCAR, README.md, notes.txt, ..." in result.stderr
     assert ", 0 rejected" in result.stderr
 
