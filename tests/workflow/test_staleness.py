@@ -82,6 +82,16 @@ def test_another_replica_runs_alone_and_is_pooled(project):
         assert json.loads(analysis.read_text())["n_ions"] == of_one["n_ions"]
 
 
+def test_one_candidate_can_be_asked_for_below_a_catalogue_that_is_made_again(project):
+    first = min((project.folder / "results/transport").iterdir())
+    shutil.rmtree(first)
+    shutil.rmtree(project.folder / "results/potential" / first.name)
+    (project.folder / "results/data/catalogue.json").unlink()
+    jobs = project.run(f"results/transport/{first.name}/transport.json").jobs
+    assert {"catalogue", "teacher_frames", "train_potential"} <= set(jobs)
+    assert "shortlist" not in jobs and not TRAINING & set(jobs)
+
+
 def test_a_new_algorithm_reruns_its_stage_and_what_follows(project):
     rules = project.folder / "rules" / "screen.smk"
     rules.write_text(rules.read_text().replace("algorithms.SCREEN", "algorithms.SCREEN + 1"))
