@@ -161,6 +161,9 @@ MSD = pa.schema(
     ]
 )
 
+# Radial distribution of the host's atoms, all pairs: in the crystal, and at the start and end of MD.
+HOST_RDF = pa.schema([_number("distance_A"), _number("crystal"), _number("start"), _number("end")])
+
 # Candidates with all that the funnel needs, one row each; the shortlist is its first rows.
 SCREENED = pa.schema(
     [
