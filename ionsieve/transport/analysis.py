@@ -1,7 +1,7 @@
 """From a trajectory to the numbers of one temperature, and from all temperatures to one candidate's."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,7 +14,13 @@ from ionsieve.errors import CandidateFailed
 from ionsieve.ions import ion_charge
 from ionsieve.outcome import OK
 from ionsieve.transport.anisotropy import Anisotropy, CrystalFrame, anisotropy, diffusion_tensors_A2_per_ps
-from ionsieve.transport.arrhenius import MIN_TEMPERATURES, ROOM_TEMPERATURE_K, Estimate, fit_arrhenius
+from ionsieve.transport.arrhenius import (
+    MIN_TEMPERATURES,
+    ROOM_TEMPERATURE_K,
+    ArrheniusFit,
+    Estimate,
+    fit_arrhenius,
+)
 from ionsieve.transport.collective import HavenRatio, haven_ratio
 from ionsieve.transport.conductivity import conductivity_mS_per_cm
 from ionsieve.transport.diffusivity import (
@@ -322,18 +328,17 @@ def summary(temperatures: Sequence[dict[str, Any]], working_ion: str) -> dict[st
     }
 
 
-def barrier(ordered: Sequence[dict[str, Any]], working_ion: str) -> dict[str, Any]:
-    """Barrier and conductivity at 300 K; all null unless three temperatures have a value.
+def of_kind(temperatures: Sequence[Mapping[str, Any]], kind: str) -> list[Mapping[str, Any]]:
+    """Temperatures that ended well with a ``value``, or with an ``upper_bound``."""
+    return [entry for entry in temperatures if entry["status"] == OK and entry["conductivity_kind"] == kind]
 
-    Temperatures with only a bound narrow the interval, or are named as contradicting the line.
-    """
-    bounded = [
-        entry for entry in ordered if entry["status"] == OK and entry["conductivity_kind"] == "upper_bound"
-    ]
-    fitted = [entry for entry in ordered if entry["status"] == OK and entry["conductivity_kind"] == "value"]
+
+def line_through(temperatures: Sequence[Mapping[str, Any]]) -> ArrheniusFit | None:
+    """The Arrhenius line of one candidate; None with values at fewer than three temperatures."""
+    fitted = of_kind(temperatures, "value")
     if len(fitted) < MIN_TEMPERATURES:
-        return dict(NO_BARRIER)
-    fit = fit_arrhenius(
+        return None
+    return fit_arrhenius(
         [entry["temperature_K"] for entry in fitted],
         [
             Estimate(
@@ -343,8 +348,22 @@ def barrier(ordered: Sequence[dict[str, Any]], working_ion: str) -> dict[str, An
             )
             for entry in fitted
         ],
-        [(entry["temperature_K"], entry["diffusivity_high_cm2_per_s"]) for entry in bounded],
+        [
+            (entry["temperature_K"], entry["diffusivity_high_cm2_per_s"])
+            for entry in of_kind(temperatures, "upper_bound")
+        ],
     )
+
+
+def barrier(ordered: Sequence[dict[str, Any]], working_ion: str) -> dict[str, Any]:
+    """Barrier and conductivity at 300 K; all null unless three temperatures have a value.
+
+    Temperatures with only a bound narrow the interval, or are named as contradicting the line.
+    """
+    fit = line_through(ordered)
+    if fit is None:
+        return dict(NO_BARRIER)
+    fitted, bounded = of_kind(ordered, "value"), of_kind(ordered, "upper_bound")
     bounds_K = [entry["temperature_K"] for entry in bounded]
     coldest, at_300K = fitted[0], fit.diffusivity_cm2_per_s(ROOM_TEMPERATURE_K)
     value, low, high = (
