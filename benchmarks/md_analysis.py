@@ -16,6 +16,7 @@ import numpy as np
 from ase.build import bulk
 
 from ionsieve.transport.analysis import displacements, motion_of, transport_of
+from ionsieve.transport.anisotropy import CrystalFrame
 from ionsieve.transport.trajectory import Trajectory, load, save
 
 INTERVAL_PS, LATTICE_A, HOPS_PER_ION = 0.02, 5.3, 10
@@ -58,10 +59,11 @@ def main() -> None:
         before_MB, begin, cpu = peak_MB(), time.perf_counter(), time.process_time()
         trajectory = load(path)
         spacing_A = LATTICE_A / np.sqrt(2)
+        frame = CrystalFrame.of(bulk("Ar", cubic=True, a=LATTICE_A))
         moved = displacements([trajectory], "Ca", spacing_A)
         n_ions = moved.hops.hops.size
         motion_of(moved, n_ions, trajectory.volume_A3)
-        result = transport_of(moved, "Ca", 1200.0, n_ions, trajectory.volume_A3, spacing_A)
+        result = transport_of(moved, "Ca", 1200.0, n_ions, trajectory.volume_A3, spacing_A, frame)
         seconds, cpu_s = time.perf_counter() - begin, time.process_time() - cpu
     print(
         f"{options.frames} frames of {len(trajectory.numbers)} atoms, {n_ions} ions: {seconds:.1f} s "

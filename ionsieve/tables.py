@@ -161,6 +161,14 @@ MSD = pa.schema(
     ]
 )
 
+# Force components of a potential on held-out frames, beside those of its labels.
+FORCE_PARITY = pa.schema(
+    [_text("kind"), _text("element"), _number("force_eV_per_A"), _number("predicted_force_eV_per_A")]
+)
+
+# Radial distribution of the host's atoms, all pairs: in the crystal, and at the start and end of MD.
+HOST_RDF = pa.schema([_number("distance_A"), _number("crystal"), _number("start"), _number("end")])
+
 # Candidates with all that the funnel needs, one row each; the shortlist is its first rows.
 SCREENED = pa.schema(
     [

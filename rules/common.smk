@@ -145,6 +145,14 @@ def shortlist_potentials(wildcards):
     )
 
 
+def shortlist_force_parity(wildcards):
+    """Held-out forces of the potentials that drove MD of the shortlist."""
+    return [
+        path.replace("model.json", "parity.parquet")
+        for path in shortlist_potentials(wildcards)
+    ]
+
+
 def shortlist_validation(wildcards):
     """Validation results of the shortlisted candidates and controls; none where it is switched off."""
     if not config_model.validation.enabled:

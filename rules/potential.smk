@@ -51,6 +51,7 @@ rule train_potential:
     output:
         model="results/potential/{material_id}/model.ckpt",
         result="results/potential/{material_id}/model.json",
+        parity="results/potential/{material_id}/parity.parquet",
     log:
         "results/logs/train_potential/{material_id}.log",
     benchmark:
@@ -88,6 +89,7 @@ rule train_shared_potential:
     output:
         model="results/potential/shared/model.ckpt",
         result="results/potential/shared/model.json",
+        parity="results/potential/shared/parity.parquet",
     log:
         "results/logs/train_potential/shared.log",
     benchmark:

@@ -52,6 +52,7 @@ rule report:
         transport=shortlist_transport,
         msd=shortlist_msd,
         potentials=shortlist_potentials,
+        force_parity=shortlist_force_parity,
         validation=shortlist_validation,
     output:
         page="results/report/index.html",

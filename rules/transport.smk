@@ -49,6 +49,7 @@ rule run_md:
 
 rule analyse_md:
     input:
+        structure=candidate_structure,
         trajectories=expand(
             "results/transport/{{material_id}}/{{temperature}}K/{replica}/trajectory.npz",
             replica=range(config_model.transport.replicas),
@@ -59,6 +60,7 @@ rule analyse_md:
         ),
     output:
         msd="results/transport/{material_id}/{temperature}K/msd.parquet",
+        rdf="results/transport/{material_id}/{temperature}K/rdf.parquet",
         result="results/transport/{material_id}/{temperature}K/diffusivity.json",
     log:
         "results/logs/analyse_md/{material_id}/{temperature}K.log",

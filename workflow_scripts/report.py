@@ -19,7 +19,7 @@ ONE_FILE = (
 )
 # Not there when voltage.interpretation is off.
 INTERPRETATION = ("interpretation", "learned_elements", "local_environments")
-FILE_PER_CANDIDATE = ("contributions", "transport", "msd", "potentials", "validation")
+FILE_PER_CANDIDATE = ("contributions", "transport", "msd", "potentials", "force_parity", "validation")
 
 
 def main(snakemake: Any) -> None:

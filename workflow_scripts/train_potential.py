@@ -1,7 +1,7 @@
 """Distil the NequIP potential of one candidate and measure it on trajectories it has not seen.
 
 Inputs: train, validation and test frames, and frames.json. Outputs: the checkpoint, and model.json with
-provenance, held-out errors and whether they pass the gate in front of MD.
+provenance, held-out errors and whether they pass the gate in front of MD, and forces beside their labels.
 """
 
 from pathlib import Path
@@ -14,9 +14,10 @@ def main(snakemake: Any) -> None:
     from ionsieve.outcome import candidate_outcome, require_ok
     from ionsieve.potential.calculator import load_calculator
     from ionsieve.potential.card import card
-    from ionsieve.potential.evaluation import require_accurate
+    from ionsieve.potential.evaluation import force_parity, require_accurate
     from ionsieve.potential.frames import FrameSets, read_frames
     from ionsieve.potential.training import TrainingSettings, train
+    from ionsieve.tables import FORCE_PARITY, write_table
 
     frames, params, output = snakemake.input, snakemake.params, snakemake.output
     settings = TrainingSettings(
@@ -28,14 +29,16 @@ def main(snakemake: Any) -> None:
         params.seed,
         params.devices,
     )
-    with candidate_outcome(output.result, placeholders=[output.model]) as result:
+    with candidate_outcome(output.result, placeholders=[output.model, output.parity]) as result:
         result["material_id"] = snakemake.wildcards.material_id
         require_ok(frames.result)
         sources = {subset: frames[subset] for subset in ("train", "validation", "test")}
         sets = FrameSets(**{subset: read_frames(path) for subset, path in sources.items()})
         train(sets.train, sets.validation, settings, Path(output.model))
         teacher = read_json(frames.result)
-        result |= card(load_calculator(output.model), sets, teacher["teacher"], sources, settings)
+        calculator = load_calculator(output.model)
+        result |= card(calculator, sets, teacher["teacher"], sources, settings)
+        write_table(force_parity(calculator, sets.test), FORCE_PARITY, output.parity)
         result["teacher_softening"] = teacher["softening"]
         require_accurate(result["metrics"], params.max_force_mae_eV_per_A)
 

@@ -1,7 +1,8 @@
 """One potential for all candidates: trained on frames, the user's ready model, or a calculator by name.
 
 Inputs: extxyz frames and a model, either may be missing. Outputs: the model, and model.json with
-provenance, errors on the frames held out (on all frames for a ready model) and the gate's verdict.
+provenance, errors on the frames held out (on all frames for a ready model) and the gate's verdict, and forces
+beside their labels.
 """
 
 from pathlib import Path
@@ -16,16 +17,17 @@ def main(snakemake: Any) -> None:
     from ionsieve.potential.by_name import label_kind
     from ionsieve.potential.calculator import load_calculator, name_calculator
     from ionsieve.potential.card import card
-    from ionsieve.potential.evaluation import require_accurate
+    from ionsieve.potential.evaluation import force_parity, require_accurate
     from ionsieve.potential.frames import FrameSets, gather_frames
     from ionsieve.potential.shared import adopt_model, split_frames
     from ionsieve.potential.training import TrainingSettings, train
+    from ionsieve.tables import FORCE_PARITY, write_table
 
     paths, ready = list(snakemake.input.frames), list(snakemake.input.ready)
     params, output = snakemake.params, snakemake.output
     frames, set_aside = gather_frames(paths)
     sources = {f"frames-{number}": path for number, path in enumerate(paths)}
-    with candidate_outcome(output.result, placeholders=[output.model]) as result:
+    with candidate_outcome(output.result, placeholders=[output.model, output.parity]) as result:
         result |= {"material_id": "shared", "n_frames": len(frames), "set_aside": set_aside}
         if ready or params.calculator:
             if ready:
@@ -34,7 +36,7 @@ def main(snakemake: Any) -> None:
             else:
                 calculator = name_calculator(params.calculator, params.calculator_arguments, output.model)
                 result["calculator"] = label_kind(params.calculator)
-            result |= card(calculator, FrameSets(test=frames), LABELS, sources, None)
+            sets, settings = FrameSets(test=frames), None
         else:
             settings = TrainingSettings(
                 params.preset,
@@ -47,7 +49,9 @@ def main(snakemake: Any) -> None:
             )
             sets = split_frames(frames, params.seed)
             train(sets.train, sets.validation, settings, Path(output.model))
-            result |= card(load_calculator(output.model), sets, LABELS, sources, settings)
+            calculator = load_calculator(output.model)
+        result |= card(calculator, sets, LABELS, sources, settings)
+        write_table(force_parity(calculator, sets.test), FORCE_PARITY, output.parity)
         require_accurate(result["metrics"], params.max_force_mae_eV_per_A)
 
 

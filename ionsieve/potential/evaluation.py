@@ -5,11 +5,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from ase import Atoms, units
 from ase.calculators.calculator import Calculator
 
 from ionsieve.errors import CandidateFailed
 from ionsieve.potential.frames import labelled, stress_of
+
+# What a parity plot shows, and no more.
+PARITY_FRAMES, PARITY_ROWS = 40, 1500
 
 
 def predict(calculator: Calculator, frames: Sequence[Atoms]) -> list[Atoms]:
@@ -51,6 +55,38 @@ def errors(predicted: Sequence[Atoms], frames: Sequence[Atoms]) -> dict[str, Any
             str(symbol): _number(np.mean(np.abs(forces[symbols == symbol]))) for symbol in np.unique(symbols)
         },
     }
+
+
+def force_parity(calculator: Calculator, frames: Sequence[Atoms]) -> pd.DataFrame:
+    """Force components of calculator and labels, with the columns of ``ionsieve.tables.FORCE_PARITY``.
+
+    Evenly chosen: of at most ``PARITY_FRAMES`` frames at most ``PARITY_ROWS`` finite components.
+    """
+    chosen = [frames[index] for index in _evenly(len(frames), PARITY_FRAMES)]
+    predicted = predict(calculator, chosen)
+    rows = pd.DataFrame(
+        {
+            "kind": [str(frame.info["kind"]) for frame in chosen for _ in range(3 * len(frame))],
+            "element": [symbol for frame in chosen for symbol in frame.get_chemical_symbols() for _ in "xyz"],
+            "force_eV_per_A": _components(chosen),
+            "predicted_force_eV_per_A": _components(predicted),
+        }
+    )
+    finite = rows[np.isfinite(rows["predicted_force_eV_per_A"])]
+    return finite.iloc[_evenly(len(finite), PARITY_ROWS)].reset_index(drop=True)
+
+
+def _evenly(n_items: int, n_wanted: int) -> list[int]:
+    """Indices of at most ``n_wanted`` of so many items, evenly spaced."""
+    return (
+        [index * n_items // n_wanted for index in range(n_wanted)]
+        if n_items > n_wanted
+        else [*range(n_items)]
+    )
+
+
+def _components(frames: Sequence[Atoms]) -> np.ndarray:
+    return np.concatenate([np.zeros(0), *(frame.get_forces().ravel() for frame in frames)])
 
 
 def require_accurate(metrics: Mapping[str, Any] | None, allowed_eV_per_A: float) -> None:

@@ -6,12 +6,16 @@ the true ones, so are its energy differences along a path, and a barrier E_a fou
 E_a / slope. That is an estimate: softening need not be the same at the saddle as in hot frames.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from ase import Atoms
 from scipy.stats import t as student_t
+
+from ionsieve.units import BOLTZMANN_EV_PER_K
 
 CONFIDENCE = 0.95
 
@@ -48,6 +52,52 @@ def softening(predicted: Sequence[Atoms], reference: Sequence[Atoms], against: s
         "barrier_factor_lower": _inverse(upper),
         "barrier_factor_upper": _inverse(lower),
     }
+
+
+@dataclass(frozen=True)
+class Stiffened:
+    """What a barrier would be without softening, and what that would do to the conductivity.
+
+    Attributes
+    ----------
+    barrier_eV : the barrier times all barrier factors.
+    conductivity_factors : exp(-(barrier_eV - barrier found) / k_B T) at each temperature, the prefactor
+        staying as it is.
+    """
+
+    barrier_eV: float
+    conductivity_factors: tuple[float, ...]
+
+
+def stiffened(
+    barrier_eV: float | None,
+    temperatures_K: Sequence[float],
+    softenings: Sequence[Mapping[str, Any] | None],
+    end: str = "",
+) -> Stiffened | None:
+    """Undo softening to first order: forces and barriers scale with the same slope.
+
+    Parameters
+    ----------
+    barrier_eV : found with the potential.
+    temperatures_K : where the conductivity is asked for.
+    softenings : of student against teacher, of teacher against DFT; None for what was not measured.
+    end : ``""`` for the slopes, ``"_lower"`` or ``"_upper"`` for the ends of their intervals.
+
+    Returns
+    -------
+    None where there is no barrier, or no slope, or one that is not positive.
+    """
+    measured = [softening[f"barrier_factor{end}"] for softening in softenings if softening is not None]
+    if barrier_eV is None or not measured or None in measured:
+        return None
+    stiff_eV = barrier_eV * math.prod(measured)
+    return Stiffened(
+        stiff_eV,
+        tuple(
+            math.exp(-(stiff_eV - barrier_eV) / (BOLTZMANN_EV_PER_K * kelvin)) for kelvin in temperatures_K
+        ),
+    )
 
 
 def slope_through_origin(products: np.ndarray, squares: np.ndarray) -> tuple[float, float, float]:

@@ -14,9 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
-from ionsieve.report.sources import MsdCurve, ReportSources
+from ionsieve.report.sources import SHARED_POTENTIAL, MsdCurve, ReportSources
 from ionsieve.report.wording import DASH, conductivity, label_kinds, number, voltage
+from ionsieve.transport.analysis import line_through, of_kind
+from ionsieve.transport.arrhenius import ROOM_TEMPERATURE_K, ArrheniusFit
 
 BLUE, SKY, GREEN, ORANGE = "#0072B2", "#56B4E9", "#009E73", "#E69F00"
 VERMILLION, PURPLE, YELLOW, GREY = "#D55E00", "#CC79A7", "#F0E442", "#8a8f98"
@@ -45,6 +48,9 @@ CLASS_STYLE = {
     "halogen": (OLIVE, "triangle-down"),
 }
 MSD_CURVES_SHOWN = 8  # the others wait in the legend
+ARRHENIUS_SHOWN = 6
+PARITY_PANELS = 6
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
 
 
 @dataclass(frozen=True)
@@ -326,13 +332,9 @@ def neighbor_contributions(sources: ReportSources) -> Figure | None:
 
 def explained_candidates(sources: ReportSources) -> list[tuple[str, str, Mapping[str, Any]]]:
     """Formula, material_id and contributions, best candidate first; controls last."""
-    table = sources.ranked if sources.ranked is not None else sources.shortlist
-    if table is None:
-        return []
-    ordered = table.sort_values("role", kind="stable")
     return [
         (formula, material_id, sources.contributions[material_id])
-        for formula, material_id in zip(ordered["formula"], ordered["material_id"], strict=True)
+        for formula, material_id in _in_order(sources)
         if material_id in sources.contributions
     ]
 
@@ -375,6 +377,212 @@ def msd(sources: ReportSources) -> Figure | None:
         "is a line of slope one (dashed guide), rattling in a cage is flat.",
         plot=plot,
     )
+
+
+def arrhenius(sources: ReportSources) -> Figure | None:
+    """Diffusivity against inverse temperature, with the fitted line, its band, and 300 K."""
+    drawn = [
+        (formula, material_id, sources.transport[material_id]["temperatures"])
+        for formula, material_id in _in_order(sources)
+        if len(sources.transport.get(material_id, {}).get("temperatures") or []) > 1
+    ]
+    drawn = [entry for entry in drawn if of_kind(entry[2], "value") or of_kind(entry[2], "upper_bound")]
+    if not drawn:
+        return None
+    plot = _canvas("1000 K / T", "Diffusivity of the ions (cm²/s)")
+    for index, (colour, (formula, material_id, temperatures)) in enumerate(
+        zip(cycle(SERIES), drawn, strict=False)
+    ):
+        name = html.escape(f"{formula} ({material_id})")
+        shared = {
+            "legendgroup": name,
+            "visible": True if index < ARRHENIUS_SHOWN else "legendonly",
+            "hovertemplate": name + "<br>%{customdata:.0f} K: %{y:.2g} cm²/s<extra></extra>",
+        }
+        fit = line_through(temperatures)
+        if fit is not None:
+            coldest_K = min(entry["temperature_K"] for entry in of_kind(temperatures, "value"))
+            hottest_K = max(entry["temperature_K"] for entry in temperatures)
+            for trace in _arrhenius_line(fit, hottest_K, coldest_K, colour):
+                plot.add_scatter(**trace, **shared, showlegend=False)
+        for trace in _arrhenius_points(temperatures, colour):
+            plot.add_scatter(**trace, **shared, name=name)
+    _line(plot, x=1000 / ROOM_TEMPERATURE_K)
+    plot.add_annotation(
+        x=1000 / ROOM_TEMPERATURE_K, y=0, yref="paper", text="300 K", showarrow=False,
+        xanchor="right", xshift=-4, yanchor="bottom",
+    )  # fmt: skip
+    plot.update_yaxes(type="log", exponentformat="power", dtick=1)
+    return Figure(
+        name="arrhenius",
+        title="From hot runs to room temperature",
+        alternative=f"Arrhenius plot of {len(drawn)} materials: diffusivity against inverse temperature.",
+        caption="Points are runs with their 95 % intervals, open triangles upper bounds (95 %). Lines are "
+        "fits where three temperatures have a value, bands their 95 % intervals; dashed is extrapolated, as "
+        "if nothing but the barrier acted down there.",
+        plot=plot,
+    )
+
+
+def _arrhenius_line(
+    fit: ArrheniusFit, hottest_K: float, coldest_K: float, colour: str
+) -> list[dict[str, Any]]:
+    """Band, line within the fitted range, and line below it."""
+    inverse = np.linspace(1000 / hottest_K, 1000 / ROOM_TEMPERATURE_K, 40)
+    inverse = np.unique([*inverse, 1000 / coldest_K])
+    estimates = [fit.diffusivity_cm2_per_s(1000 / x) for x in inverse]
+
+    def trace(chosen: np.ndarray, values: Sequence[float], **style: Any) -> dict[str, Any]:
+        return {
+            "x": [float(f"{x:.5g}") for x in inverse[chosen]],
+            "y": [float(f"{values[index]:.4g}") for index in np.flatnonzero(chosen).tolist()],
+            "customdata": [round(1000 / x, 1) for x in inverse[chosen]],
+            "mode": "lines",
+            **style,
+        }
+
+    everywhere, fitted = np.full(inverse.size, True), inverse <= 1000 / coldest_K
+    edge = {"color": colour, "width": 0}
+    middle = [estimate.value for estimate in estimates]
+    return [
+        trace(everywhere, [estimate.low for estimate in estimates], line=edge),
+        trace(
+            everywhere,
+            [estimate.high for estimate in estimates],
+            line=edge,
+            fill="tonexty",
+            fillcolor=_transparent(colour, 0.16),
+        ),
+        trace(fitted, middle, line={"color": colour, "width": 2}),
+        trace(inverse >= 1000 / coldest_K, middle, line={"color": colour, "width": 1.5, "dash": "dash"}),
+    ]
+
+
+def _arrhenius_points(temperatures: Sequence[Mapping[str, Any]], colour: str) -> list[dict[str, Any]]:
+    """Values with intervals and bounds; the first of them names the material in the legend."""
+    values, bounds = of_kind(temperatures, "value"), of_kind(temperatures, "upper_bound")
+    traces: list[dict[str, Any]] = []
+    if values:
+        middle = [entry["diffusivity_cm2_per_s"] for entry in values]
+        traces.append(
+            {
+                "x": [1000 / entry["temperature_K"] for entry in values],
+                "y": middle,
+                "error_y": {
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [e["diffusivity_high_cm2_per_s"] - e["diffusivity_cm2_per_s"] for e in values],
+                    "arrayminus": [
+                        e["diffusivity_cm2_per_s"] - e["diffusivity_low_cm2_per_s"] for e in values
+                    ],
+                    "thickness": 1.5,
+                    "width": 4,
+                },
+                "marker": {"color": colour, "size": 8},
+                "customdata": [entry["temperature_K"] for entry in values],
+            }
+        )
+    if bounds:
+        highest = [entry["diffusivity_high_cm2_per_s"] for entry in bounds]
+        traces.append(
+            {
+                "x": [1000 / entry["temperature_K"] for entry in bounds],
+                "y": highest,
+                # A bar downwards over half a decade: the bound's arrow, whatever the axis shows.
+                "error_y": {
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [0.0] * len(bounds),
+                    "arrayminus": [value * (1 - 10**-0.5) for value in highest],
+                    "thickness": 1.5,
+                    "width": 0,
+                },
+                "marker": {"color": colour, "size": 10, "symbol": "triangle-down-open", "line": {"width": 2}},
+                "customdata": [entry["temperature_K"] for entry in bounds],
+            }
+        )
+    return [{"mode": "markers", "showlegend": place == 0, **trace} for place, trace in enumerate(traces)]
+
+
+def force_parity(sources: ReportSources) -> Figure | None:
+    """Forces of each candidate's potential against its labels, on held-out frames."""
+    panels = _parity_panels(sources)
+    if not panels:
+        return None
+    columns = min(3, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    plot = make_subplots(
+        rows, columns, subplot_titles=[title for title, _ in panels], horizontal_spacing=0.08,
+        vertical_spacing=0.16 if rows > 1 else 0.0,
+    )  # fmt: skip
+    plot.update_layout(_canvas("", "").layout, margin={"l": 60, "r": 12, "t": 34, "b": 60})
+    plot.update_layout(legend_itemsizing="constant")
+    tables = [table for _, table in panels]
+    by = "kind" if len({kind for table in tables for kind in table["kind"]}) > 1 else "element"
+    groups = sorted({group for table in tables for group in table[by]})
+    styles = dict(zip(groups, zip(cycle(SERIES), cycle(SYMBOLS), strict=False), strict=False))
+    named: set[str] = set()
+    for place, table in enumerate(tables):
+        cell = {"row": 1 + place // columns, "col": 1 + place % columns}
+        reach = 1.05 * float(table[["force_eV_per_A", "predicted_force_eV_per_A"]].abs().to_numpy().max())
+        plot.add_scatter(
+            x=[-reach, reach], y=[-reach, reach], mode="lines", line={"color": GREY, "width": 1},
+            showlegend=False, hoverinfo="skip", **cell,
+        )  # fmt: skip
+        for group, (colour, symbol) in styles.items():
+            of_group = table[table[by] == group]
+            if of_group.empty:
+                continue
+            plot.add_scatter(
+                x=of_group["force_eV_per_A"].round(3).tolist(),
+                y=of_group["predicted_force_eV_per_A"].round(3).tolist(),
+                mode="markers",
+                name=html.escape(group),
+                legendgroup=group,
+                showlegend=group not in named,
+                marker={"color": colour, "symbol": symbol, "size": 4, "opacity": 0.55},
+                hovertemplate=html.escape(group) + ": %{x:.2f}, predicted %{y:.2f} eV/Å<extra></extra>",
+                **cell,
+            )
+            named.add(group)
+        plot.update_xaxes(range=[-reach, reach], **cell)
+        plot.update_yaxes(range=[-reach, reach], **cell)
+    plot.update_xaxes(title={"text": "label (eV/Å)", "standoff": 4}, row=rows, zeroline=False)
+    plot.update_yaxes(title={"text": "potential (eV/Å)", "standoff": 4}, col=1, zeroline=False)
+    return Figure(
+        name="forces" if rows == 1 else "forces-rows",
+        title="Potential against its labels",
+        alternative=f"Parity plots of force components of {len(panels)} potentials on held-out frames.",
+        caption=f"Force components on trajectories that training did not see, by {by}. On the line, both "
+        "agree; a cloud that lies flatter than the line is a soft potential.",
+        plot=plot,
+    )
+
+
+def _parity_panels(sources: ReportSources) -> list[tuple[str, pd.DataFrame]]:
+    """Title and forces of each potential, best candidate first."""
+    shared = sources.force_parity.get(SHARED_POTENTIAL)
+    if shared is not None:
+        return [("all candidates", shared)] if not shared.empty else []
+    return [
+        (html.escape(formula), sources.force_parity[material_id])
+        for formula, material_id in _in_order(sources)
+        if not sources.force_parity.get(material_id, pd.DataFrame()).empty
+    ][:PARITY_PANELS]
+
+
+def _in_order(sources: ReportSources) -> list[tuple[str, str]]:
+    """Formula and material_id, best candidate first; controls last."""
+    table = sources.ranked if sources.ranked is not None else sources.shortlist
+    if table is None:
+        return []
+    ordered = table.sort_values("role", kind="stable")
+    return list(zip(ordered["formula"], ordered["material_id"], strict=True))
+
+
+def _transparent(colour: str, opacity: float) -> str:
+    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"
 
 
 def _canvas(x_title: str, y_title: str) -> go.Figure:

@@ -13,8 +13,10 @@ import yaml
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from ionsieve.potential.softening import stiffened
 from ionsieve.report import figures, wording
 from ionsieve.report.sources import ReportSources, potential_of
+from ionsieve.transport.arrhenius import ROOM_TEMPERATURE_K
 
 PACKAGES = (
     "ionsieve",
@@ -52,6 +54,8 @@ def build_report(sources: ReportSources) -> str:
             figures.local_environments(sources),
             figures.neighbor_contributions(sources),
             figures.msd(sources),
+            figures.arrhenius(sources),
+            figures.force_parity(sources),
         )
         if figure is not None
     ]
@@ -72,6 +76,8 @@ def build_report(sources: ReportSources) -> str:
         learned=wording.learned(sources),
         contributions=_contribution_rows(sources),
         transport=_transport_rows(sources),
+        softening=_softening_rows(sources),
+        motion=_motion_rows(sources),
         validation=_validation_rows(sources),
         rejects=(sources.catalogue or {}).get("rejects") or {},
         reject_examples=_reject_examples(sources),
@@ -317,6 +323,84 @@ def _transport_rows(sources: ReportSources) -> list[dict[str, Any]]:
                 }
             )
     return rows
+
+
+def _softening_rows(sources: ReportSources) -> list[dict[str, Any]]:
+    """What the softness of each candidate's potential would do to its barrier and conductivity."""
+    rows = []
+    for material_id, formula in _shortlisted(sources):
+        potential = potential_of(sources.potentials, material_id)
+        slopes = [potential.get("softening"), potential.get("teacher_softening")]
+        if not any(slopes):
+            continue
+        transport = sources.transport.get(material_id, {})
+        barrier_eV, hot_K = transport.get("activation_energy_eV"), transport.get("temperature_K")
+        temperatures_K = (hot_K or ROOM_TEMPERATURE_K, ROOM_TEMPERATURE_K)
+        stiff, low, high = (
+            stiffened(barrier_eV, temperatures_K, slopes, end) for end in ("", "_lower", "_upper")
+        )
+        rows.append(
+            {
+                "formula": formula,
+                "material_id": material_id,
+                "slopes": [
+                    {
+                        "against": slope["against"],
+                        "slope": wording.voltage(slope["slope"]),
+                        "interval": wording.interval(
+                            slope["slope_lower"], slope["slope_upper"], wording.voltage
+                        ),
+                    }
+                    for slope in slopes
+                    if slope
+                ],
+                "barrier_eV": barrier_eV,
+                "stiff_barrier_eV": stiff and stiff.barrier_eV,
+                "stiff_interval": wording.interval(
+                    low and low.barrier_eV, high and high.barrier_eV, wording.voltage
+                ),
+                "temperature_K": hot_K,
+                "hot_factor": stiff and stiff.conductivity_factors[0],
+                "room_factor": stiff and stiff.conductivity_factors[1],
+            }
+        )
+    return rows
+
+
+def _motion_rows(sources: ReportSources) -> list[dict[str, Any]]:
+    """Direction, correlation and the host, for each run that was analysed."""
+    rows = []
+    for material_id, formula in _shortlisted(sources):
+        for run in sources.transport.get(material_id, {}).get("temperatures") or []:
+            if "host" not in run:
+                continue
+            haven = run.get("haven_ratio") or {}
+            rows.append(
+                {
+                    "formula": formula,
+                    "material_id": material_id,
+                    "temperature_K": run["temperature_K"],
+                    "anisotropy": run.get("anisotropy"),
+                    "ratio": _anisotropy_ratio(run.get("anisotropy")),
+                    "haven_ratio": haven.get("value"),
+                    "haven_interval": wording.interval(haven.get("low"), haven.get("high"), wording.voltage),
+                    "haven_unknown": haven.get("unknown_because"),
+                    "host": run["host"],
+                }
+            )
+    return rows
+
+
+def _anisotropy_ratio(anisotropy: Mapping[str, Any] | None) -> str:
+    """``3.1 (2.2 to 5.0)``, ``> 12`` where the slow direction may be closed, or that none is seen."""
+    if anisotropy is None:
+        return wording.DASH
+    if anisotropy["ratio_low"] is None:
+        return "not significant" if anisotropy["p_isotropic"] < 1 else "isotropic by symmetry"
+    if anisotropy["ratio_high"] is None:
+        return f"> {wording.number(anisotropy['ratio_low'], 2)}"
+    ends = wording.interval(anisotropy["ratio_low"], anisotropy["ratio_high"], lambda x: wording.number(x, 2))
+    return f"{wording.number(anisotropy['ratio'], 2)} ({ends})"
 
 
 def _validation_rows(sources: ReportSources) -> list[dict[str, Any]]:

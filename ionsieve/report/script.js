@@ -9,7 +9,7 @@ const plotOptions = {
 };
 
 /* Text, grid and hover box in the page's own colours; data colours stay. */
-function theme() {
+function theme(target) {
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(name).trim();
   const axis = { gridcolor: colour("--line"), linecolor: colour("--soft"), color: colour("--ink") };
@@ -20,7 +20,7 @@ function theme() {
     "hoverlabel.bordercolor": colour("--soft"),
     "hoverlabel.font.color": colour("--ink"),
     ...Object.fromEntries(
-      ["xaxis", "yaxis"].flatMap((name) => Object.entries(axis).map(([key, value]) => [`${name}.${key}`, value])),
+      Object.keys(target.layout).filter((name) => /^[xy]axis\d*$/.test(name)).flatMap((name) => Object.entries(axis).map(([key, value]) => [`${name}.${key}`, value])),
     ),
   };
 }
@@ -31,9 +31,9 @@ function draw() {
     const { data, layout } = JSON.parse(source.textContent);
     const target = document.getElementById(source.dataset.figure);
     plots.push(target);
-    Plotly.newPlot(target, data, layout, plotOptions).then(() => Plotly.relayout(target, theme()));
+    Plotly.newPlot(target, data, layout, plotOptions).then(() => Plotly.relayout(target, theme(target)));
   }
-  darkScheme.addEventListener("change", () => plots.forEach((target) => Plotly.relayout(target, theme())));
+  darkScheme.addEventListener("change", () => plots.forEach((target) => Plotly.relayout(target, theme(target))));
 }
 
 /* Numbers sort as numbers, largest first; what is not known stays last either way. */

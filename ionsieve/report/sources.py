@@ -36,6 +36,7 @@ class ReportFiles:
     transport: Sequence[Path] = ()
     msd: Sequence[Path] = ()
     potentials: Sequence[Path] = ()
+    force_parity: Sequence[Path] = ()
     validation: Sequence[Path] = ()
 
 
@@ -67,6 +68,7 @@ class ReportSources:
     rejects, out_of_fold, screened, shortlist, ranked : tables (see :mod:`ionsieve.tables`).
     transport, potentials, validation : result documents by material_id; a potential that all share
         has the key ``shared``.
+    force_parity : held-out forces of potentials, by the same keys.
     msd : curves of the shortlist.
     missing : what a partial report must say is missing; None for a complete one.
     """
@@ -87,6 +89,7 @@ class ReportSources:
     transport: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     potentials: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     validation: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    force_parity: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     msd: Sequence[MsdCurve] = ()
     missing: Sequence[str] | None = None
 
@@ -114,6 +117,11 @@ def load(files: ReportFiles, missing: Sequence[str] | None = None) -> ReportSour
         transport=documents_by_material(files.transport),
         potentials=documents_by_material(files.potentials),
         validation=documents_by_material(files.validation),
+        force_parity={
+            path.parent.name: tables.read_table(path, tables.FORCE_PARITY)
+            for path in files.force_parity
+            if _has_result(path)
+        },
         msd=_msd_curves(files.msd),
         missing=missing,
     )
@@ -208,6 +216,7 @@ def _expected_files(
         "screened": results / "screen" / "screened.parquet",
         "shortlist": results / "screen" / "shortlist.parquet",
         "potentials": [results / "potential" / name / "model.json" for name in potentials],
+        "force_parity": [results / "potential" / name / "parity.parquet" for name in potentials],
         "transport": [transport / material_id / "transport.json" for material_id in material_ids],
         "msd": [
             transport / material_id / f"{temperature_K:g}K" / "msd.parquet"
@@ -249,8 +258,7 @@ def _if_exists(path: Path) -> Path | None:
 def _msd_curves(paths: Sequence[Path]) -> list[MsdCurve]:
     curves = []
     for path in paths:
-        # A run that failed leaves one line in the place of its table.
-        if not path.read_bytes().startswith(b"no result"):
+        if _has_result(path):
             curves.append(
                 MsdCurve(
                     material_id=path.parent.parent.name,
@@ -259,3 +267,9 @@ def _msd_curves(paths: Sequence[Path]) -> list[MsdCurve]:
                 )
             )
     return curves
+
+
+def _has_result(path: Path) -> bool:
+    """Whether a table is there: a job that failed leaves one line in its place."""
+    with path.open("rb") as file:
+        return not file.read(16).startswith(b"no result")

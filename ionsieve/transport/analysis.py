@@ -1,7 +1,8 @@
 """From a trajectory to the numbers of one temperature, and from all temperatures to one candidate's."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,33 @@ from scipy import stats
 from ionsieve.errors import CandidateFailed
 from ionsieve.ions import ion_charge
 from ionsieve.outcome import OK
-from ionsieve.transport.arrhenius import MIN_TEMPERATURES, ROOM_TEMPERATURE_K, Estimate, fit_arrhenius
+from ionsieve.transport.anisotropy import Anisotropy, CrystalFrame, anisotropy, diffusion_tensors_A2_per_ps
+from ionsieve.transport.arrhenius import (
+    MIN_TEMPERATURES,
+    ROOM_TEMPERATURE_K,
+    ArrheniusFit,
+    Estimate,
+    fit_arrhenius,
+)
+from ionsieve.transport.collective import HavenRatio, haven_ratio
 from ionsieve.transport.conductivity import conductivity_mS_per_cm
 from ionsieve.transport.diffusivity import (
+    DIMENSIONS,
     Diffusivity,
     diffusivity,
+    fit_lags,
     ion_diffusivities_A2_per_ps,
     weighted_mean,
 )
 from ionsieve.transport.hops import ION_HOP_FRACTION, Hops, find_hops
 from ionsieve.transport.host import HostState, host_state
-from ionsieve.transport.msd import msd_in_blocks_A2, without_drift
+from ionsieve.transport.msd import (
+    displacement_covariance_A2,
+    in_blocks,
+    mean_squared_displacement_A2,
+    without_drift,
+)
+from ionsieve.transport.radial_distribution import HostDistances, host_distances, order
 from ionsieve.transport.trajectory import Trajectory
 from ionsieve.units import CM2_PER_S_PER_A2_PER_PS
 
@@ -72,8 +89,12 @@ class Displacements:
     frame_interval_ps : time between frames.
     ion_slopes_A2_per_ps, host_slopes_A2_per_ps : diffusivity of each atom of all runs.
     ion_observed_ps, host_observed_ps : how long each of them was watched.
+    ion_tensors_A2_per_ps : diffusivity tensor of each working ion, shape (N, 3, 3).
+    collective_msd_A2 : MSD of the sum of the ions' positions over their number, mean over runs, shape (F,).
+    n_runs : runs.
     hops : what each working ion did.
     host : how the host fared, in the run where it fared worst.
+    host_distances : radial distribution of the host, mean over runs.
     """
 
     ion_msd_A2: np.ndarray
@@ -83,8 +104,12 @@ class Displacements:
     host_slopes_A2_per_ps: np.ndarray
     ion_observed_ps: np.ndarray
     host_observed_ps: np.ndarray
+    ion_tensors_A2_per_ps: np.ndarray
+    collective_msd_A2: np.ndarray
+    n_runs: int
     hops: Hops
     host: HostState
+    host_distances: HostDistances
 
     def table(self) -> pd.DataFrame:
         """MSD against time, with the columns of ``ionsieve.tables.MSD``."""
@@ -118,12 +143,14 @@ def displacements(
     hop_distance_A : distance between neighbouring sites of the working ion.
     """
     interval_ps = trajectories[0].frame_interval_ps
-    ion_motion, host_motion, hops, hosts = [], [], [], []
+    ion_motion, host_motion, tensors, collective, hops, hosts = [], [], [], [], [], []
     for trajectory in trajectories:
         ions = trajectory.numbers == atomic_numbers[working_ion]
         positions_A = without_drift(trajectory.positions_A, ~ions, atomic_masses[trajectory.numbers])
         ion_motion.append(_motion(positions_A, np.flatnonzero(ions), interval_ps))
         host_motion.append(_motion(positions_A, np.flatnonzero(~ions), interval_ps))
+        tensors.append(_tensors_A2_per_ps(positions_A, np.flatnonzero(ions), interval_ps))
+        collective.append(_collective_msd_A2(positions_A[:, ions]))
         hops.append(find_hops(positions_A[:, ions], interval_ps, ION_HOP_FRACTION * hop_distance_A))
         hosts.append(host_state(trajectory, positions_A, working_ion))
     return Displacements(
@@ -134,24 +161,49 @@ def displacements(
         host_slopes_A2_per_ps=np.concatenate([motion.slopes_A2_per_ps for motion in host_motion]),
         ion_observed_ps=np.concatenate([motion.observed_ps for motion in ion_motion]),
         host_observed_ps=np.concatenate([motion.observed_ps for motion in host_motion]),
+        ion_tensors_A2_per_ps=np.concatenate(tensors),
+        collective_msd_A2=_mean_over_runs(collective, [len(part) for part in tensors]),
+        n_runs=len(trajectories),
         hops=Hops.pooled(hops),
         host=max(hosts, key=lambda host: host.mobile_fraction),
+        host_distances=host_distances(trajectories, working_ion),
     )
 
 
 def _motion(positions_A: np.ndarray, atoms: np.ndarray, frame_interval_ps: float) -> _Motion:
     total_A2, slopes = np.zeros(len(positions_A)), []
-    for msd_A2 in msd_in_blocks_A2(positions_A, atoms):
+    for block_A in in_blocks(positions_A, atoms):
+        msd_A2 = mean_squared_displacement_A2(block_A)
         total_A2 += msd_A2.sum(axis=1)
         slopes.append(ion_diffusivities_A2_per_ps(msd_A2, frame_interval_ps))
     time_ps = (len(positions_A) - 1) * frame_interval_ps
     return _Motion(total_A2 / atoms.size, np.concatenate(slopes), np.full(atoms.size, time_ps))
 
 
+def _tensors_A2_per_ps(positions_A: np.ndarray, ions: np.ndarray, frame_interval_ps: float) -> np.ndarray:
+    lags = fit_lags(len(positions_A), frame_interval_ps)
+    return np.concatenate(
+        [
+            diffusion_tensors_A2_per_ps(displacement_covariance_A2(block_A), lags, frame_interval_ps)
+            for block_A in in_blocks(positions_A, ions)
+        ]
+    )
+
+
+def _collective_msd_A2(ion_positions_A: np.ndarray) -> np.ndarray:
+    total_A = ion_positions_A.sum(axis=1, keepdims=True)
+    return mean_squared_displacement_A2(total_A)[:, 0] / ion_positions_A.shape[1]
+
+
 def _mean_msd_A2(motions: Sequence[_Motion]) -> np.ndarray:
-    shortest = min(len(motion.msd_A2) for motion in motions)
-    sizes = [motion.slopes_A2_per_ps.size for motion in motions]
-    return np.average([motion.msd_A2[:shortest] for motion in motions], axis=0, weights=sizes)
+    return _mean_over_runs(
+        [motion.msd_A2 for motion in motions], [motion.slopes_A2_per_ps.size for motion in motions]
+    )
+
+
+def _mean_over_runs(curves: Sequence[np.ndarray], sizes: Sequence[int]) -> np.ndarray:
+    shortest = min(len(curve) for curve in curves)
+    return np.average([curve[:shortest] for curve in curves], axis=0, weights=sizes)
 
 
 def transport_of(
@@ -161,8 +213,10 @@ def transport_of(
     n_ions: int,
     volume_A3: float,
     hop_distance_A: float,
+    frame: CrystalFrame,
 ) -> dict[str, Any]:
-    """Diffusivity and conductivity at one temperature, with the keys of ``NOT_KNOWN``.
+    """Diffusivity and conductivity at one temperature, with the keys of ``NOT_KNOWN``, and what they hide:
+    its anisotropy, and the correlation between ions.
 
     Parameters
     ----------
@@ -171,6 +225,7 @@ def transport_of(
     temperature_K : of the runs.
     n_ions, volume_A3 : working ions in one cell, and its volume.
     hop_distance_A : distance between neighbouring sites of the working ion.
+    frame : the crystal's symmetry and axes, oriented as in the runs.
 
     Raises
     ------
@@ -194,13 +249,30 @@ def transport_of(
             value_cm2_per_s, n_ions, volume_A3, ion_charge(working_ion), temperature_K
         )
 
+    by_direction = None
+    if result.kind == "value":
+        by_direction = anisotropy(moved.ion_tensors_A2_per_ps, moved.ion_observed_ps, frame)
     return {
         **_diffusivity_columns(result),
+        "anisotropy": None if by_direction is None else by_direction.columns(),
+        "haven_ratio": asdict(_haven_ratio(moved, by_direction)),
         "conductivity_kind": result.kind,
         "conductivity_mS_per_cm": conductivity(result.cm2_per_s),
         "conductivity_low_mS_per_cm": conductivity(result.low_cm2_per_s),
         "conductivity_high_mS_per_cm": conductivity(result.high_cm2_per_s),
     }
+
+
+def _haven_ratio(moved: Displacements, by_direction: Anisotropy | None) -> HavenRatio:
+    n_hops = int(moved.hops.hops.sum())
+    return haven_ratio(
+        moved.ion_msd_A2,
+        moved.collective_msd_A2,
+        moved.frame_interval_ps,
+        residence_ps=float(moved.ion_observed_ps.sum()) / n_hops if n_hops else math.inf,
+        n_runs=moved.n_runs,
+        dimensions=DIMENSIONS if by_direction is None else by_direction.dimensions,
+    )
 
 
 def host_diffuses(slopes_A2_per_ps: np.ndarray, observed_ps: np.ndarray, ions: Diffusivity) -> bool:
@@ -230,6 +302,9 @@ def motion_of(moved: Displacements, n_ions: int, volume_A3: float) -> dict[str, 
             "diffusivity_cm2_per_s": host_diffusivity_cm2_per_s(moved),
             "lindemann": moved.host.lindemann,
             "mobile_fraction": moved.host.mobile_fraction,
+            "rdf_order_crystal": order(moved.host_distances.crystal),
+            "rdf_order_start": order(moved.host_distances.start),
+            "rdf_order_end": order(moved.host_distances.end),
             "msd_A2": float(moved.host_msd_A2[len(moved.host_msd_A2) // 2]),
             "sites_kept": moved.host.sites_kept,
         },
@@ -253,18 +328,17 @@ def summary(temperatures: Sequence[dict[str, Any]], working_ion: str) -> dict[st
     }
 
 
-def barrier(ordered: Sequence[dict[str, Any]], working_ion: str) -> dict[str, Any]:
-    """Barrier and conductivity at 300 K; all null unless three temperatures have a value.
+def of_kind(temperatures: Sequence[Mapping[str, Any]], kind: str) -> list[Mapping[str, Any]]:
+    """Temperatures that ended well with a ``value``, or with an ``upper_bound``."""
+    return [entry for entry in temperatures if entry["status"] == OK and entry["conductivity_kind"] == kind]
 
-    Temperatures with only a bound narrow the interval, or are named as contradicting the line.
-    """
-    bounded = [
-        entry for entry in ordered if entry["status"] == OK and entry["conductivity_kind"] == "upper_bound"
-    ]
-    fitted = [entry for entry in ordered if entry["status"] == OK and entry["conductivity_kind"] == "value"]
+
+def line_through(temperatures: Sequence[Mapping[str, Any]]) -> ArrheniusFit | None:
+    """The Arrhenius line of one candidate; None with values at fewer than three temperatures."""
+    fitted = of_kind(temperatures, "value")
     if len(fitted) < MIN_TEMPERATURES:
-        return dict(NO_BARRIER)
-    fit = fit_arrhenius(
+        return None
+    return fit_arrhenius(
         [entry["temperature_K"] for entry in fitted],
         [
             Estimate(
@@ -274,8 +348,22 @@ def barrier(ordered: Sequence[dict[str, Any]], working_ion: str) -> dict[str, An
             )
             for entry in fitted
         ],
-        [(entry["temperature_K"], entry["diffusivity_high_cm2_per_s"]) for entry in bounded],
+        [
+            (entry["temperature_K"], entry["diffusivity_high_cm2_per_s"])
+            for entry in of_kind(temperatures, "upper_bound")
+        ],
     )
+
+
+def barrier(ordered: Sequence[dict[str, Any]], working_ion: str) -> dict[str, Any]:
+    """Barrier and conductivity at 300 K; all null unless three temperatures have a value.
+
+    Temperatures with only a bound narrow the interval, or are named as contradicting the line.
+    """
+    fit = line_through(ordered)
+    if fit is None:
+        return dict(NO_BARRIER)
+    fitted, bounded = of_kind(ordered, "value"), of_kind(ordered, "upper_bound")
     bounds_K = [entry["temperature_K"] for entry in bounded]
     coldest, at_300K = fitted[0], fit.diffusivity_cm2_per_s(ROOM_TEMPERATURE_K)
     value, low, high = (

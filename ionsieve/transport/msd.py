@@ -54,8 +54,36 @@ def mean_squared_displacement_A2(positions_A: np.ndarray) -> np.ndarray:
     return msd_A2
 
 
-def msd_in_blocks_A2(positions_A: np.ndarray, atoms: np.ndarray) -> Iterator[np.ndarray]:
-    """MSD of chosen atoms, a block of atoms at a time, so that memory does not grow with their number.
+def displacement_covariance_A2(positions_A: np.ndarray) -> np.ndarray:
+    """Mean of dr_a dr_b over all time origins, of each atom at each lag; its trace is the MSD.
+
+    Parameters
+    ----------
+    positions_A : unwrapped positions, shape (F, N, 3).
+
+    Returns
+    -------
+    Array of shape (F, N, 3, 3); row m is the lag of m frames.
+    """
+    n_frames = len(positions_A)
+    centred = positions_A - positions_A.mean(axis=0)
+    spectrum = np.fft.rfft(centred, n=2 * n_frames, axis=0)
+    origins = np.arange(n_frames, 0, -1)[:, None]
+    covariance_A2 = np.empty((*positions_A.shape, 3))
+    for a, b in ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)):
+        # The real part of the cross spectrum: the mean of both orders in time.
+        crossed = (spectrum[..., a].conj() * spectrum[..., b]).real
+        correlation = np.fft.irfft(crossed, n=2 * n_frames, axis=0)[:n_frames]
+        products = centred[..., a] * centred[..., b]
+        falling_out = np.zeros_like(products)
+        falling_out[1:] = np.cumsum(products[:-1] + products[:0:-1], axis=0)
+        mean_A2 = (2 * products.sum(axis=0) - falling_out - 2 * correlation) / origins
+        covariance_A2[..., a, b] = covariance_A2[..., b, a] = mean_A2
+    return covariance_A2
+
+
+def in_blocks(positions_A: np.ndarray, atoms: np.ndarray) -> Iterator[np.ndarray]:
+    """Positions of chosen atoms, a block of atoms at a time, so that memory does not grow with their number.
 
     Parameters
     ----------
@@ -64,7 +92,7 @@ def msd_in_blocks_A2(positions_A: np.ndarray, atoms: np.ndarray) -> Iterator[np.
 
     Yields
     ------
-    Arrays of shape (F, at most ``BLOCK_ATOMS``), in the order of ``atoms``.
+    Arrays of shape (F, at most ``BLOCK_ATOMS``, 3), in the order of ``atoms``.
     """
     for first in range(0, len(atoms), BLOCK_ATOMS):
-        yield mean_squared_displacement_A2(positions_A[:, atoms[first : first + BLOCK_ATOMS]])
+        yield positions_A[:, atoms[first : first + BLOCK_ATOMS]]

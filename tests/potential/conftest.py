@@ -88,7 +88,11 @@ def run_script(tmp_path: Path, settings: TrainingSettings) -> Callable[..., dict
         snakemake = SimpleNamespace(
             input=job_input,
             # As Snakemake gives them: strings.
-            output=SimpleNamespace(model=str(out / "model.ckpt"), result=str(out / "model.json")),
+            output=SimpleNamespace(
+                model=str(out / "model.ckpt"),
+                result=str(out / "model.json"),
+                parity=str(out / "parity.parquet"),
+            ),
             params=SimpleNamespace(
                 **{
                     **asdict(settings),

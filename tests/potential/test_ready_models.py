@@ -16,6 +16,7 @@ from ionsieve.potential.calculator import check_elements, load_calculator
 from ionsieve.potential.formats import model_format
 from ionsieve.potential.frames import write_frames
 from ionsieve.potential.training import train
+from ionsieve.tables import FORCE_PARITY, read_table
 
 NO_FRAMES = SimpleNamespace(frames=[], ready=[])
 
@@ -28,6 +29,8 @@ def test_a_named_calculator_drives_md_without_training(tmp_path, run_script, all
     assert (result["status"], result["calculator"]) == ("ok", "ase.calculators.emt.EMT")
     assert result["metrics"]["force_mae_eV_per_A"] == pytest.approx(0, abs=1e-6)
     assert result["softening"]["slope"] == 1.0
+    parity = read_table(tmp_path / "out" / "parity.parquet", FORCE_PARITY)
+    np.testing.assert_allclose(parity["predicted_force_eV_per_A"], parity["force_eV_per_A"], atol=1e-6)
     alloy = alloy.copy()
     alloy.calc = load_calculator(tmp_path / "out" / "model.ckpt")
     assert isinstance(alloy.calc, EMT) and not alloy.calc.parameters.asap_cutoff
@@ -48,6 +51,7 @@ def test_a_calculator_that_keeps_its_elements_to_itself_refuses_none_beforehand(
     result = run_script("train_shared_potential", NO_FRAMES, calculator="ase.calculators.emt.EMT")
     assert result["elements"] is None and result["metrics"] is None and result["softening"] is None
     check_elements(tmp_path / "out" / "model.json", bulk("Pt"))
+    assert read_table(tmp_path / "out" / "parity.parquet", FORCE_PARITY).empty
 
 
 def test_a_calculator_that_is_not_there_is_a_message_and_no_model(tmp_path, run_script):

@@ -3,7 +3,7 @@ import pytest
 from ase import Atoms
 
 from ionsieve.potential.frames import labelled
-from ionsieve.potential.softening import slope_through_origin, softening
+from ionsieve.potential.softening import slope_through_origin, softening, stiffened
 
 
 def frame(forces: np.ndarray, trajectory: str) -> Atoms:
@@ -68,3 +68,31 @@ def test_intervals_hold_the_true_slope_when_trajectories_differ(n_trajectories):
         _, lower, upper = slope_through_origin(np.sum(true * predicted, axis=1), np.sum(true**2, axis=1))
         held += lower < 0.9 < upper
     assert 0.93 < held / 1000 < 0.97
+
+
+SOFT = {"barrier_factor": 1.25, "barrier_factor_lower": 1.1, "barrier_factor_upper": 1.4}
+
+
+def test_a_slope_of_four_fifths_turns_0_40_eV_into_0_50_and_divides_sigma_by_2_6_at_1200_K():
+    # 0.10 eV over k T = 0.103408 eV at 1200 K, 0.025852 eV at 300 K
+    stiff = stiffened(0.40, (1200.0, 300.0), [SOFT, None])
+    assert stiff.barrier_eV == pytest.approx(0.50)
+    assert stiff.conductivity_factors == pytest.approx((0.3802, 0.02090), rel=1e-3)
+
+
+def test_softening_of_student_and_of_teacher_multiply():
+    stiff = stiffened(0.40, (1200.0,), [SOFT, {**SOFT, "barrier_factor": 1.1}])
+    assert stiff.barrier_eV == pytest.approx(0.40 * 1.25 * 1.1)
+
+
+def test_the_ends_of_the_slope_give_those_of_the_barrier():
+    ends = [stiffened(0.40, (), [SOFT], end).barrier_eV for end in ("_lower", "_upper")]
+    assert ends == pytest.approx([0.44, 0.56])
+
+
+@pytest.mark.parametrize(
+    ("barrier_eV", "softenings"),
+    [(None, [SOFT]), (0.4, [None, None]), (0.4, [{**SOFT, "barrier_factor": None}])],
+)
+def test_without_barrier_or_slope_there_is_nothing_to_correct(barrier_eV, softenings):
+    assert stiffened(barrier_eV, (300.0,), softenings) is None

@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 import torch
 from ase.build import bulk
+from ase.calculators.emt import EMT
 
 from ionsieve.artifacts import write_json
 from ionsieve.errors import CandidateFailed, DataError
 from ionsieve.potential.calculator import check_elements, load_calculator
 from ionsieve.potential.card import card
-from ionsieve.potential.evaluation import errors, predict, require_accurate
+from ionsieve.potential.evaluation import PARITY_ROWS, errors, force_parity, predict, require_accurate
 from ionsieve.potential.frames import write_frames
 from ionsieve.potential.training import train
+from ionsieve.tables import FORCE_PARITY, to_arrow
 
 
 @pytest.fixture(scope="module")
@@ -94,11 +96,21 @@ def test_errors_are_told_by_element_and_kind(calculator, alloy_frames):
 
 
 def test_a_perfect_potential_has_no_errors(alloy_frames):
-    from ase.calculators.emt import EMT
-
     told = errors(predict(EMT(), alloy_frames.test), alloy_frames.test)
     assert (told["energy_mae_meV_per_atom"], told["force_mae_eV_per_A"]) == (0.0, 0.0)
     assert told["stress_mae_GPa"] == 0.0
+
+
+def test_parity_holds_labels_beside_predictions_component_by_component(alloy_frames):
+    rows = force_parity(EMT(), alloy_frames.test)
+    assert to_arrow(rows, FORCE_PARITY).num_rows == sum(3 * len(frame) for frame in alloy_frames.test)
+    np.testing.assert_allclose(rows["predicted_force_eV_per_A"], rows["force_eV_per_A"], atol=1e-9)
+    assert rows["element"][:6].tolist() == [
+        symbol for symbol in alloy_frames.test[0].get_chemical_symbols()[:2] for _ in range(3)
+    ]
+    many = force_parity(EMT(), alloy_frames.test * 20)
+    assert len(many) == PARITY_ROWS and set(many["element"]) == {"Au", "Cu"}
+    assert force_parity(EMT(), []).empty
 
 
 def test_the_gate_names_the_figure_and_the_limit():

@@ -12,9 +12,11 @@ from ionsieve.artifacts import write_json, write_text
 from ionsieve.config import Config
 from ionsieve.ranking import rank, write_csv
 from ionsieve.report.sources import documents_by_material, force_errors
+from ionsieve.units import BOLTZMANN_EV_PER_K
 from ionsieve.voltage.interpretation_tables import LEARNED_ELEMENTS, LOCAL_ENVIRONMENTS
 
 TEMPERATURE_K = 1200.0
+BARRIER_EV = 0.4
 ION_COUNTS = {"Li": 120, "Na": 60, "Mg": 60, "Ca": 30, "Zn": 30, "Al": 12, "K": 12, "Y": 6}
 
 # id, formula, voltage, full and redox-limited capacity, MD (status, conductivity or bound, kind), role
@@ -295,12 +297,29 @@ def _write_candidate(
         and (conductivity * 1.6 if kind == "value" else conductivity),
         "conductivity_kind": kind,
         "diffusivity_cm2_per_s": value and value * 2.4e-8,
+        "diffusivity_low_cm2_per_s": value and value * 1.5e-8,
+        "diffusivity_high_cm2_per_s": conductivity and conductivity * (3.8e-8 if value else 2.4e-8),
         "n_hops": 0 if value is None else int(value / 4),
         "n_ions": 13,
+        "anisotropy": value and _anisotropy(value * 2.4e-8),
+        "haven_ratio": _haven_ratio(material_id),
+        "host": {
+            "lindemann": 0.06,
+            "sites_kept": 1.0,
+            "rdf_order_crystal": 1.9,
+            "rdf_order_start": 0.41,
+            "rdf_order_end": 0.4,
+        },
     }
     transport = results / "transport" / material_id
-    barrier = {"activation_energy_eV": None, "conductivity_300K_mS_per_cm": None}
-    write_json(transport / "transport.json", {**run, **barrier, "temperatures": [run]})
+    temperatures = [run]
+    if value:
+        temperatures = [_bound(_colder(run, 600.0)), _colder(run, 800.0), _colder(run, 1000.0), run]
+    barrier = {
+        "activation_energy_eV": value and BARRIER_EV,
+        "conductivity_300K_mS_per_cm": value and value * 1e-5,
+    }
+    write_json(transport / "transport.json", {**run, **barrier, "temperatures": temperatures})
     at_temperature = transport / f"{TEMPERATURE_K:g}K"
     write_json(at_temperature / "diffusivity.json", run)
     time_ps = np.arange(150) * 0.02
@@ -319,8 +338,28 @@ def _write_candidate(
             "status": "ok",
             "reason": None,
             "metrics": {"force_mae_eV_per_A": 0.113, "energy_mae_meV_per_atom": 8.1},
+            "softening": {
+                "against": "CHGNet",
+                "slope": 0.8,
+                "slope_lower": 0.75,
+                "slope_upper": 0.85,
+                "barrier_factor": 1.25,
+                "barrier_factor_lower": 1.1765,
+                "barrier_factor_upper": 1.3333,
+            },
         },
     )
+    random = np.random.default_rng(3)
+    forces = random.standard_t(4, 900)
+    parity = pd.DataFrame(
+        {
+            "kind": "hot",
+            "element": np.repeat(["Mg", "Mn", "O"], 300),
+            "force_eV_per_A": forces,
+            "predicted_force_eV_per_A": 0.8 * forces + random.normal(0, 0.15, 900),
+        }
+    )
+    tables.write_table(parity, tables.FORCE_PARITY, results / "potential" / material_id / "parity.parquet")
     write_json(
         results / "voltage" / "contributions" / material_id / "contributions.json",
         {
@@ -357,6 +396,39 @@ def _write_candidate(
             "potcar_symbols": {"Mg": "Mg_pv", "O": "O"},
         },
     )
+
+
+def _colder(run: dict[str, Any], temperature_K: float) -> dict[str, Any]:
+    """The same run at another temperature, by the barrier."""
+    factor = np.exp(-BARRIER_EV / BOLTZMANN_EV_PER_K * (1 / temperature_K - 1 / TEMPERATURE_K))
+    scaled = {name: factor * run[name] for name in run if name.startswith("diffusivity")}
+    return {**run, "temperature_K": temperature_K, **scaled}
+
+
+def _bound(run: dict[str, Any]) -> dict[str, Any]:
+    """The same run with too few hops for a value."""
+    nothing = dict.fromkeys(["diffusivity_cm2_per_s", "diffusivity_low_cm2_per_s", "anisotropy"])
+    return {**run, **nothing, "conductivity_kind": "upper_bound", "n_hops": 1}
+
+
+def _anisotropy(diffusivity_cm2_per_s: float) -> dict[str, Any]:
+    along = [share * diffusivity_cm2_per_s for share in (1.4, 1.4, 0.2)]
+    return {
+        "principal_cm2_per_s": along,
+        "principal_error_cm2_per_s": [0.3 * value for value in along],
+        "principal_directions": [[1.0, 0.0, 0.0], [0.5, 1.0, 0.0], [0.0, 0.0, 1.0]],
+        "p_isotropic": 0.001,
+        "ratio": 7.0,
+        "ratio_low": 3.1,
+        "ratio_high": 16.0,
+    }
+
+
+def _haven_ratio(material_id: str) -> dict[str, Any]:
+    if "fast" in material_id:
+        return {"value": 0.62, "low": 0.4, "high": 0.9, "unknown_because": None}
+    few = "ions must hop 10 times or more in a run"
+    return {"value": None, "low": None, "high": None, "unknown_because": few}
 
 
 def _write_ranking(results: Path) -> None:

@@ -38,6 +38,7 @@ def files_of(results: Path) -> ReportFiles:
         transport=sorted(results.glob("transport/*/transport.json")),
         msd=sorted(results.glob("transport/*/*/msd.parquet")),
         potentials=sorted(results.glob("potential/*/model.json")),
+        force_parity=sorted(results.glob("potential/*/parity.parquet")),
         validation=sorted(results.glob("validation/*/validation.json")),
     )
 
@@ -137,6 +138,40 @@ def test_msd_has_a_curve_of_ions_and_of_host_for_each_material(finished_page):
     assert min(min(trace["x"]) for trace in curves) > 0
 
 
+def test_arrhenius_shows_values_bounds_and_the_way_to_300_K(finished_page):
+    plot = figure(finished_page, "arrhenius")
+    lines = [trace for trace in plot["data"] if trace["mode"] == "lines"]
+    with_barrier = sum(finalist[5][2] == "value" for finalist in FINALISTS)
+    assert len(lines) == 4 * with_barrier  # both edges of the band, the fitted line, the extrapolated one
+    dashed = [trace for trace in lines if trace["line"].get("dash") == "dash"]
+    assert all(max(trace["x"]) == pytest.approx(1000 / 300, rel=1e-4) for trace in dashed)
+    points = next(trace for trace in plot["data"] if trace["mode"] == "markers")
+    assert points["x"] == pytest.approx([1.25, 1.0, 1 / 1.2])
+    assert plot["layout"]["shapes"][0]["x0"] == pytest.approx(1000 / 300)
+
+
+def test_forces_stand_beside_their_labels_in_a_panel_for_each_potential(finished_page):
+    plot = figure(finished_page, "forces-rows")
+    panels = {trace["xaxis"] for trace in plot["data"] if trace["mode"] == "markers"}
+    assert len(panels) == len(FINALISTS)
+    assert sum(len(trace["x"]) for trace in plot["data"] if trace["mode"] == "markers") == 900 * len(
+        FINALISTS
+    )
+
+
+def test_what_softness_would_do_stands_beside_the_conductivity(finished_page):
+    # slope 0.80 turns 0.40 into 0.50 eV, which divides sigma by 2.6 at 1200 K
+    assert "0.80 (0.75 to 0.85) against CHGNet" in finished_page
+    assert '<td class="n">0.50<small>0.47 to 0.53</small></td>' in finished_page
+    assert '<td class="n">0.38<small>1200 K</small></td>' in finished_page
+
+
+def test_direction_correlation_and_host_are_told_with_reasons(finished_page):
+    assert "7.0 (3.1 to 16)" in finished_page
+    assert "0.62<small>0.40 to 0.90</small>" in finished_page
+    assert "ions must hop 10 times or more in a run" in finished_page
+
+
 def test_every_protocol_of_the_metrics_has_its_errors_by_ion_the_strict_one_first(finished_page):
     titles = re.findall(r"<h3>(By framework|The paper|By chemical system)", finished_page)
     assert titles == ["By framework", "The paper", "By chemical system"]
@@ -221,7 +256,7 @@ def test_data_for_non_commercial_use_are_announced(tmp_path):
 
 
 def test_figures_have_a_text_for_who_cannot_see_them(finished_page):
-    assert len(re.findall(r'role="img" aria-label="[^"]{30,}"', finished_page)) == 7
+    assert len(re.findall(r'role="img" aria-label="[^"]{30,}"', finished_page)) == 9
 
 
 def test_same_run_gives_the_same_bytes(finished_run, tmp_path):

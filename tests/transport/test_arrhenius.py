@@ -7,10 +7,13 @@ from scipy import stats
 from ionsieve.transport.analysis import NO_BARRIER, NOT_KNOWN, summary
 from ionsieve.transport.arrhenius import Estimate, fit_arrhenius
 from ionsieve.transport.conductivity import conductivity_mS_per_cm
+from ionsieve.transport.diffusivity import expected_events_bound
 
 BOLTZMANN_EV_PER_K = 8.617333262e-5
 BARRIER_EV, PREFACTOR_CM2_PER_S = 0.4, 1e-3
 TEMPERATURES_K = (800.0, 1000.0, 1200.0, 1500.0)
+# Of the coverage measurements; nothing was tuned on it.
+SEED = 8675309
 
 
 def true_diffusivity(temperature_K: float) -> float:
@@ -53,7 +56,8 @@ def test_exact_points_give_the_barrier_and_the_prefactor():
 @pytest.mark.parametrize("n_ions", [None, 12])
 def test_intervals_of_barrier_and_300_K_value_cover_95_percent(temperatures_K, n_ions):
     """500 sets of points; errors are exact, or estimated from a dozen ions and widened by Student's t."""
-    rng, errors = np.random.default_rng(0), (0.5, 0.35, 0.25, 0.2)
+    rng = np.random.default_rng((SEED, len(temperatures_K), n_ions or 0))
+    errors = (0.5, 0.35, 0.25, 0.2)
     barriers, extrapolated = [], []
     for _ in range(500):
         points = []
@@ -67,32 +71,32 @@ def test_intervals_of_barrier_and_300_K_value_cover_95_percent(temperatures_K, n
         barrier_eV, at_300K = fit.activation_energy_eV, fit.diffusivity_cm2_per_s(300.0)
         barriers.append(barrier_eV.low <= BARRIER_EV <= barrier_eV.high)
         extrapolated.append(at_300K.low <= true_diffusivity(300.0) <= at_300K.high)
-    # Above 98 % with three temperatures and estimated errors: Student's t of each point, once per point.
-    assert 0.93 <= np.mean(barriers) <= 0.99
-    assert 0.93 <= np.mean(extrapolated) <= 0.99
+    # 96 to 97 % of 1000 sets; 500 know that to 2 % (two sigma).
+    assert 0.94 <= np.mean(barriers) <= 0.985
+    assert 0.94 <= np.mean(extrapolated) <= 0.985
 
 
 @pytest.mark.slow
-def test_intervals_cover_where_the_coldest_run_has_a_bound():
-    """Counted hops at four temperatures; the coldest run sees too few and gives the Poisson bound."""
-    rng, kelvins = np.random.default_rng(1), (600.0, *TEMPERATURES_K)
-    per_hop = true_diffusivity(600.0) / 0.5  # half a hop expected in the coldest run
+@pytest.mark.parametrize(("expected_hops", "least"), [(0.5, 0.91), (2.0, 0.93)])
+def test_intervals_cover_where_the_coldest_run_has_a_bound(expected_hops, least):
+    """Counted hops at five temperatures; the coldest run sees too few and gives the Poisson bound."""
+    rng, kelvins = np.random.default_rng((SEED, round(10 * expected_hops))), (600.0, *TEMPERATURES_K)
+    per_hop = true_diffusivity(600.0) / expected_hops  # as many in the coldest run
     held = []
     for _ in range(500):
         counts = [rng.poisson(true_diffusivity(kelvin) / per_hop) for kelvin in kelvins]
         values = [(t, n) for t, n in zip(kelvins, counts, strict=True) if n >= 5]
         bounds = [
-            (t, per_hop * stats.chi2.ppf(0.95, 2 * n + 2) / 2)
-            for t, n in zip(kelvins, counts, strict=True)
-            if n < 5
+            (t, per_hop * expected_events_bound(n)) for t, n in zip(kelvins, counts, strict=True) if n < 5
         ]
         if len(values) < 3 or not bounds:
             continue
         points = [with_interval(per_hop * n, n**-0.5) for _, n in values]
         fit = fit_arrhenius([t for t, _ in values], points, bounds)
         held.append(fit.activation_energy_eV.low <= BARRIER_EV <= fit.activation_energy_eV.high)
-    assert len(held) > 200
-    assert 0.90 <= np.mean(held) <= 0.98
+    assert len(held) > 450
+    # 93 and 95 % of 1000 sets: the line leans on values of five hops or so, whose errors are not Gaussian.
+    assert least <= np.mean(held) <= 0.98
 
 
 def test_a_bound_below_the_line_raises_the_barrier_and_narrows_its_interval():

@@ -5,8 +5,10 @@ import pytest
 
 from ionsieve.errors import CandidateFailed
 from ionsieve.transport.analysis import displacements, motion_of, transport_of
+from ionsieve.transport.anisotropy import CrystalFrame
 from ionsieve.transport.dynamics import simulate
 from ionsieve.transport.host import host_state
+from ionsieve.transport.radial_distribution import order
 from ionsieve.transport.trajectory import Trajectory
 
 SPACING_A = 5.3 / np.sqrt(2)
@@ -45,11 +47,13 @@ def test_a_solid_keeps_its_host_and_a_melt_is_flagged(argon, protocol):
     hot = protocol(temperature_K=500.0, npt_ps=2.0, nvt_ps=4.0, pressure_GPa=0.5)
     melt = simulate(argon(3), hot, np.random.default_rng(0))
     assert melt.stopped is None
+    order_of_crystal = order(moved.host_distances.end)
     moved = displacements([melt.trajectory], "Ca", SPACING_A)
     assert moved.host.failure[0] == "host_melted"
+    assert order(moved.host_distances.end) < 0.4 * order_of_crystal
     assert motion_of(moved, 12, melt.trajectory.volume_A3)["host"]["diffusivity_cm2_per_s"] > 1e-5
     with pytest.raises(CandidateFailed, match="melted") as failure:
-        transport_of(moved, "Ca", 500.0, 12, melt.trajectory.volume_A3, SPACING_A)
+        transport_of(moved, "Ca", 500.0, 12, melt.trajectory.volume_A3, SPACING_A, CrystalFrame.of(argon(1)))
     assert failure.value.status == "host_melted"
 
 

@@ -49,3 +49,17 @@ def test_the_drift_is_that_of_the_mass_weighted_centre():
     positions[1, 0, 0], positions[1, 1, 0] = 3.0, -1.0  # masses 1 and 3: the centre rests
     cleaned = without_drift(positions, np.array([True, True]), np.array([1.0, 3.0]))
     np.testing.assert_allclose(cleaned, positions, atol=1e-12)
+
+
+def test_removing_drift_where_there_is_none_changes_nothing():
+    positions = np.random.default_rng(3).normal(size=(40, 6, 3)).cumsum(axis=0)
+    masses, framework = np.array([1.0, 1.0, 2.0, 3.0, 4.0, 5.0]), np.array([False] * 2 + [True] * 4)
+    still = without_drift(positions, framework, masses)
+    np.testing.assert_allclose(without_drift(still, framework, masses), still, atol=1e-12)
+
+
+def test_removing_drift_keeps_the_distances_between_atoms():
+    positions = np.random.default_rng(4).normal(size=(40, 6, 3)).cumsum(axis=0)
+    cleaned = without_drift(positions, np.array([False] * 2 + [True] * 4), np.arange(1.0, 7.0))
+    before, after = (np.linalg.norm(x[:, :, None] - x[:, None], axis=3) for x in (positions, cleaned))
+    np.testing.assert_allclose(after, before, atol=1e-12)

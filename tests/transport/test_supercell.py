@@ -136,3 +136,24 @@ def test_each_replica_has_vacancies_of_its_own_and_the_first_those_of_a_run_alon
     assert np.array_equal(kept[0], with_vacancies(supercell, "Mg", 0.2, 0, "x").positions)
     assert len({positions.tobytes() for positions in kept}) == 3
     assert len({positions.shape for positions in kept}) == 1
+
+
+def test_a_supercell_has_the_energy_the_forces_and_the_stress_of_its_crystal(lennard_jones):
+    small = bulk("Ar", cubic=True, a=5.3).repeat(2)
+    small.rattle(0.1, seed=0)
+    large = small.repeat((2, 1, 1))
+    for atoms in (small, large):
+        atoms.calc = lennard_jones()
+    assert large.get_potential_energy() == pytest.approx(2 * small.get_potential_energy())
+    np.testing.assert_allclose(large.get_forces(), np.tile(small.get_forces(), (2, 1)), atol=1e-10)
+    np.testing.assert_allclose(large.get_stress(), small.get_stress(), atol=1e-12)
+
+
+def test_a_near_cubic_supercell_keeps_density_composition_and_energy_per_atom(lennard_jones):
+    crystal_ = bulk("Ar", a=5.3)
+    crystal_.calc = lennard_jones()
+    supercell = near_cubic_supercell(crystal_, 40).atoms
+    supercell.calc = lennard_jones()
+    assert supercell.get_volume() / len(supercell) == pytest.approx(crystal_.get_volume())
+    assert supercell.get_potential_energy() / len(supercell) == pytest.approx(crystal_.get_potential_energy())
+    assert np.abs(supercell.get_forces()).max() < 1e-9

@@ -58,7 +58,11 @@ def run_scripts(argon: Callable[[int], Atoms], tmp_path: Path, monkeypatch: pyte
             thermo=str(place / "thermo.csv"),
             result=str(place / "md.json"),
         )
-        analysis = SimpleNamespace(msd=str(place / "msd.parquet"), result=str(place / "diffusivity.json"))
+        analysis = SimpleNamespace(
+            msd=str(place / "msd.parquet"),
+            rdf=str(place / "rdf.parquet"),
+            result=str(place / "diffusivity.json"),
+        )
         params = Params(**(settings | changes))
         main_of("run_md")(
             SimpleNamespace(
@@ -75,7 +79,9 @@ def run_scripts(argon: Callable[[int], Atoms], tmp_path: Path, monkeypatch: pyte
         )
         main_of("analyse_md")(
             SimpleNamespace(
-                input=SimpleNamespace(trajectories=[md.trajectory], simulations=[md.result]),
+                input=SimpleNamespace(
+                    structure=str(place / "x.cif"), trajectories=[md.trajectory], simulations=[md.result]
+                ),
                 output=analysis,
                 params=params,
             )

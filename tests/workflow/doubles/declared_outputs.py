@@ -10,7 +10,7 @@ def main(snakemake) -> None:
         if Path(path).suffix == ".json":
             write_json(path, {"status": "ok", "reason": None})
         else:
-            write_text(path, f"double of {path}\n")
+            write_text(path, f"no result: double of {path}\n")
 
 
 if __name__ == "__main__":
