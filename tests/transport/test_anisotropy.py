@@ -118,5 +118,5 @@ def test_isotropic_ions_are_seldom_called_anisotropic_and_ratios_cover(rutile, l
     assert 0.02 <= np.mean([result.ratio_low is not None for result in isotropic]) <= 0.08
     skewed = [measured(walk(seed, (1.0, 1.0, 4.0), 12), rutile) for seed in range(500)]
     stated = [result for result in skewed if result.ratio_low is not None]
-    assert len(stated) > 450
+    assert len(stated) > 400  # the others are not told from isotropic
     assert 0.92 <= np.mean([r.ratio_low <= 4.0 <= (r.ratio_high or np.inf) for r in stated]) <= 0.985
