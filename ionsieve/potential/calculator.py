@@ -18,8 +18,8 @@ from nequip.integrations.ase import NequIPCalculator
 from nequip.utils import torch_default_dtype
 
 from ionsieve.artifacts import read_json, write_json
-from ionsieve.errors import CandidateFailed, DataError
-from ionsieve.potential.by_name import calculator_by_name
+from ionsieve.errors import CandidateFailed, DataError, first_line
+from ionsieve.potential.by_name import calculator_by_name, elements_known_to, require_known_elements
 from ionsieve.potential.formats import COMPILED, NAMED, SUFFIXES, model_format
 
 
@@ -95,7 +95,7 @@ def name_calculator(name: str, arguments: Mapping[str, Any], path: Path | str) -
 def description(calculator: Calculator) -> dict[str, Any]:
     """Elements a calculator knows, its cutoff and number of weights; None for what it does not tell."""
     return {
-        "elements": getattr(calculator, "elements", None),
+        "elements": elements_known_to(calculator),
         "cutoff_A": getattr(calculator, "cutoff_A", None),
         "n_parameters": getattr(calculator, "n_parameters", None),
     }
@@ -111,11 +111,34 @@ def check_elements(result: Path | str, atoms: Atoms) -> None:
 
     Raises
     ------
-    CandidateFailed : names the elements.
+    CandidateFailed : names the elements and the potential.
     """
-    known = read_json(result)["elements"]
-    unknown = sorted(set(atoms.symbols) - set(known)) if known is not None else []
-    if unknown:
+    document = read_json(result)
+    require_known_elements(atoms, document["elements"], document.get("calculator", "the potential"))
+
+
+def check_first_forces(atoms: Atoms) -> None:
+    """Compute the forces on a crystal once where a calculator by name is to drive it.
+
+    Such a calculator may not tell which elements it knows, and raises whatever its authors chose. A NequIP
+    model tells them beforehand: what it raises is a bug.
+
+    Parameters
+    ----------
+    atoms : the crystal with its calculator.
+
+    Raises
+    ------
+    CandidateFailed : names the elements and the calculator, with what it said.
+    """
+    if isinstance(atoms.calc, PotentialCalculator):
+        return
+    try:
+        atoms.get_forces()
+    except (MemoryError, torch.OutOfMemoryError):  # the machine's fault, not the crystal's
+        raise
+    except Exception as error:
+        name, elements = type(atoms.calc).__name__, ", ".join(sorted(set(atoms.symbols)))
         raise CandidateFailed(
-            f"the potential was never trained on {', '.join(unknown)}; it knows {', '.join(sorted(known))}"
-        )
+            f"{name} cannot compute a crystal of {elements}: {type(error).__name__}: {first_line(error)}"
+        ) from error

@@ -15,6 +15,7 @@ from ase import Atoms
 from tqdm import tqdm
 
 from ionsieve.artifacts import write_text
+from ionsieve.potential.calculator import check_first_forces
 from ionsieve.transport.checkpoint import Checkpoints, run_key
 from ionsieve.transport.dynamics import Segment, draw_velocities, n_steps, segments, summary, thermo_csv
 from ionsieve.transport.protocol import Protocol
@@ -69,7 +70,12 @@ def simulate_unattended(
     Returns
     -------
     StoredSimulation : also when a guard stops it.
+
+    Raises
+    ------
+    CandidateFailed : a calculator by name cannot compute the crystal.
     """
+    check_first_forces(atoms)
     draw_velocities(atoms, protocol, rng)
     checkpoints = Checkpoints(folder, run_key(atoms, protocol, made_with))
     state = checkpoints.resume()
