@@ -119,8 +119,8 @@ rule train_shared_potential:
 # The model in the form that MD runs. Kept out of the training's rule: a longer MD compiles, and trains nothing again.
 rule deploy_potential:
     input:
-        model="results/potential/{potential}/model.ckpt",
-        result="results/potential/{potential}/model.json",
+        model=trained_model(".ckpt"),
+        result=trained_model(".json"),
         frames=deployment_frames,
     output:
         model="results/potential/{potential}/deployed.model",
@@ -135,6 +135,7 @@ rule deploy_potential:
     resources:
         mem_mb=3000,
         runtime=60,
+        device=MD_DEVICE,
     params:
         algorithm=algorithms.POTENTIAL,
         choice=config_model.potential.compile,

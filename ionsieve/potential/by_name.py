@@ -16,6 +16,7 @@ from ase.calculators.calculator import Calculator
 from ase.data import chemical_symbols
 
 from ionsieve.errors import CandidateFailed, ConfigError, first_line
+from ionsieve.potential.devices import CPU
 
 CHGNET = "chgnet"
 NEEDED = ("energy", "forces", "stress")
@@ -67,20 +68,23 @@ def require_known_elements(atoms: Atoms, known: Collection[str] | None, name: st
         raise CandidateFailed(f"{name} was never trained on {', '.join(unknown)}; it knows {listed}")
 
 
-def calculator_by_name(name: str, arguments: Mapping[str, Any] | None = None) -> Calculator:
+def calculator_by_name(
+    name: str, arguments: Mapping[str, Any] | None = None, device: str = CPU
+) -> Calculator:
     """Make an ASE calculator that gives energy, forces and stress.
 
     Parameters
     ----------
-    name : ``chgnet`` (on the CPU, its weights come with its package), or an import path.
+    name : ``chgnet`` (its weights come with its package), or an import path.
     arguments : keyword arguments of the class or function.
+    device : of CHGNet, ``cpu`` or ``cuda``; others are told theirs in ``arguments``, by names of their own.
 
     Raises
     ------
     ConfigError : it cannot be imported or made, or gives no energy, forces or stress.
     """
     if name == CHGNET:
-        return _chgnet(**(arguments or {}))
+        return _chgnet(**{"use_device": device, **(arguments or {})})
     path, _, attribute = name.rpartition(".")
     try:
         make = getattr(importlib.import_module(path), attribute)
@@ -110,4 +114,4 @@ def _chgnet(**arguments: Any) -> Calculator:
     from chgnet.model.dynamics import CHGNetCalculator
 
     with redirect_stdout(io.StringIO()):  # it prints which device it runs on
-        return CHGNetCalculator(**{"use_device": "cpu", "on_isolated_atoms": "error", **arguments})
+        return CHGNetCalculator(**{"on_isolated_atoms": "error", **arguments})

@@ -20,6 +20,7 @@ from nequip.utils import torch_default_dtype
 from ionsieve.artifacts import read_json, write_json
 from ionsieve.errors import CandidateFailed, DataError, first_line
 from ionsieve.potential.by_name import calculator_by_name, elements_known_to, require_known_elements
+from ionsieve.potential.devices import CPU
 from ionsieve.potential.formats import COMPILED, NAMED, SUFFIXES, model_format
 
 
@@ -49,10 +50,15 @@ class PotentialCalculator(NequIPCalculator):
         return sum(weight.numel() for weight in self.model.parameters() if weight.requires_grad) or None
 
 
-def load_calculator(model: Path | str) -> Calculator:
-    """The calculator of a model file, on one CPU thread.
+def load_calculator(model: Path | str, device: str = CPU) -> Calculator:
+    """The calculator of a model file, on one CPU thread or on a graphics processor.
 
     Checkpoints and packages are pickles, and compiled models are programs: load only those you trust.
+
+    Parameters
+    ----------
+    model : of any of the kinds in :mod:`.formats`.
+    device : ``cpu`` or ``cuda``; a compiled model is a program for the CPU, and runs there.
 
     Raises
     ------
@@ -63,7 +69,7 @@ def load_calculator(model: Path | str) -> Calculator:
     kind = model_format(model)
     if kind == NAMED:
         document = read_json(model)
-        return calculator_by_name(document["calculator"], document["arguments"])
+        return calculator_by_name(document["calculator"], document["arguments"], device)
     load = (
         PotentialCalculator.from_compiled_model if kind == COMPILED else PotentialCalculator._from_saved_model
     )
@@ -77,7 +83,10 @@ def load_calculator(model: Path | str) -> Calculator:
         named.symlink_to(Path(model).resolve())
         try:
             return load(
-                named, device="cpu", chemical_species_to_atom_type_map=True, neighborlist_backend="vesin"
+                named,
+                device=CPU if kind == COMPILED else device,
+                chemical_species_to_atom_type_map=True,
+                neighborlist_backend="vesin",
             )
         except Exception as error:  # unpickling raises whatever the bytes suggest
             raise DataError(

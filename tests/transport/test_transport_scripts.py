@@ -67,7 +67,7 @@ def run_scripts(argon: Callable[[int], Atoms], tmp_path: Path, monkeypatch: pyte
                     model=str(place / "model.ckpt"),
                     potential=str(place / "model.json"),
                 ),
-                resources=SimpleNamespace(checkpoint_ps="0.4"),
+                resources=SimpleNamespace(checkpoint_ps="0.4", device="cpu"),
                 output=md,
                 params=params,
                 wildcards=wildcards,
