@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
@@ -126,21 +127,23 @@ def check_elements(result: Path | str, atoms: Atoms) -> None:
     require_known_elements(atoms, document["elements"], document.get("calculator", "the potential"))
 
 
-def check_first_forces(atoms: Atoms) -> None:
-    """Compute the forces on a crystal once where a calculator by name is to drive it.
+def check_computable(atoms: Atoms) -> None:
+    """Refuse a simulation cell that its calculator cannot compute.
 
-    Such a calculator may not tell which elements it knows, and raises whatever its authors chose. A NequIP
-    model tells them beforehand: what it raises is a bug.
+    A calculator by name may not tell which elements it knows, and raises whatever its authors chose, so it
+    computes the forces once. A NequIP model tells its elements beforehand: what it raises is a bug.
 
     Parameters
     ----------
-    atoms : the crystal with its calculator.
+    atoms : the simulation cell with its calculator.
 
     Raises
     ------
-    CandidateFailed : names the elements and the calculator, with what it said.
+    CandidateFailed : the cell is thinner than the potential reaches, with both lengths; or the forces cannot
+        be computed, with the elements, the calculator and what it said.
     """
     if isinstance(atoms.calc, PotentialCalculator):
+        require_room(atoms, atoms.calc.cutoff_A)
         return
     try:
         atoms.get_forces()
@@ -151,3 +154,18 @@ def check_first_forces(atoms: Atoms) -> None:
         raise CandidateFailed(
             f"{name} cannot compute a crystal of {elements}: {type(error).__name__}: {first_line(error)}"
         ) from error
+
+
+def require_room(atoms: Atoms, reach_A: float) -> None:
+    """Refuse a cell in which an atom would see its own image.
+
+    Raises
+    ------
+    CandidateFailed : with the cell's smallest height and the potential's reach.
+    """
+    height_A = float(1 / np.linalg.norm(atoms.cell.reciprocal().array, axis=1).max())
+    if height_A <= reach_A:
+        raise CandidateFailed(
+            f"the cell is {height_A:.1f} A thin, but the potential reaches {reach_A:g} A, and no atom may see"
+            " its own image: raise transport.min_atoms"
+        )

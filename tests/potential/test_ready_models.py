@@ -12,7 +12,7 @@ from ase.calculators.emt import EMT
 
 from ionsieve.artifacts import digest
 from ionsieve.errors import CandidateFailed, ConfigError, DataError
-from ionsieve.potential.calculator import check_elements, check_first_forces, load_calculator
+from ionsieve.potential.calculator import check_computable, check_elements, load_calculator, require_room
 from ionsieve.potential.formats import model_format
 from ionsieve.potential.frames import write_frames
 from ionsieve.potential.training import train
@@ -52,7 +52,14 @@ def test_a_calculator_that_keeps_its_elements_to_itself_refuses_none_beforehand(
     lanthanum.calc = load_calculator(tmp_path / "out" / "model.ckpt")
     message = r"^EMT cannot compute a crystal of La: NotImplementedError: No EMT-pot"
     with pytest.raises(CandidateFailed, match=message):
-        check_first_forces(lanthanum)
+        check_computable(lanthanum)
+
+
+def test_a_cell_thinner_than_the_potential_reaches_is_refused_with_both_lengths():
+    crystal = bulk("Cu", cubic=True).repeat((2, 2, 1))
+    with pytest.raises(CandidateFailed, match=r"is 3\.6 A thin, .* reaches 6 A, .* raise transport"):
+        require_room(crystal, 6.0)
+    require_room(crystal.repeat((1, 1, 2)), 6.0)
 
 
 def test_a_calculator_that_is_not_there_is_a_message_and_no_model(tmp_path, run_script):
