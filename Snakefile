@@ -44,6 +44,8 @@ wildcard_constraints:
     potential=r"[A-Za-z0-9_-][A-Za-z0-9._-]*",
     temperature=r"[0-9.]+",
     replica=r"\d+",
+    round=r"[1-9]\d*",
+    member=r"\d+",
     bucket=r"\d{4}",
 
 
@@ -65,6 +67,7 @@ include: "rules/voltage_benchmark.smk"
 include: "rules/voltage_interpretation.smk"
 include: "rules/screen.smk"
 include: "rules/potential.smk"
+include: "rules/refinement.smk"
 include: "rules/transport.smk"
 include: "rules/validation.smk"
 include: "rules/report.smk"

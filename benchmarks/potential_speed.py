@@ -18,7 +18,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
 
-REPEATS = (2, 3, 5)  # of a cell of 4 atoms
+REPEATS = (2, 4, 5)  # of a cell of 4 atoms: 32, 256 and 500
 ROUNDS = 5
 STEPS = {"chgnet": 1, "eager": 4, "compiled": 10}  # per round: about as long for each
 

@@ -357,6 +357,20 @@ class PotentialConfig(_Section):
     max_force_mae_eV_per_A: Positive = Field(
         default=0.3, description="Gate: with a larger error on held-out trajectories no MD is run."
     )
+    refinement_rounds: int = Field(
+        default=0,
+        ge=0,
+        le=10,
+        description="Rounds in which short MD of the potential finds frames for the teacher to label, and the"
+        " potential is trained anew; 0: none.",
+    )
+    refinement_frames: int = Field(
+        default=20, ge=1, description="Most frames that the teacher labels in one round, for each candidate."
+    )
+    refinement_max_disagreement_eV_per_A: Positive = Field(
+        default=0.3,
+        description="A frame is labelled when a committee differs by more on the force on one of its atoms.",
+    )
     shared_frames: list[Path] = Field(
         default=[], description="extxyz with energy, forces (and stress) to train on."
     )
@@ -409,6 +423,10 @@ class TransportConfig(_Section):
         ge=1,
         le=100,
         description="MD runs at each temperature, each with its own vacancies and velocities; pooled.",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto",
+        description="Where MD computes; `auto`: a GPU where the job sees one, if the preset is not `small`.",
     )
     timestep_fs: Annotated[float, Field(gt=0, le=5)] = Field(default=2.0, description="Integration step.")
     npt_ps: Positive = Field(default=1.0, description="Length of the NPT run that sets the cell (paper: 10).")
@@ -514,6 +532,15 @@ class Config(_Section):
             raise ValueError(
                 f"the demo set has {DEMO_CANDIDATES} candidates only, and working_ion is {self.working_ion}: "
                 "add the source `files` with structures of your own"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _refinement_has_a_teacher(self) -> "Config":
+        if self.potential.refinement_rounds and self.potential.mode == "shared":
+            raise ValueError(
+                f"potential.refinement_rounds is {self.potential.refinement_rounds}, but in mode `shared` no"
+                " teacher labels frames: set it to 0, or use mode `teacher`"
             )
         return self
 

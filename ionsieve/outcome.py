@@ -59,7 +59,9 @@ def clear_failed(stage_folders: Sequence[Path], summaries: Sequence[Path]) -> li
         (stage, path.relative_to(stage).parts[0])
         for stage in stage_folders
         for path in stage.rglob("*.json")
-        if len(path.relative_to(stage).parts) > 1 and read_json(path).get("status", OK) != OK
+        if len(path.relative_to(stage).parts) > 1
+        and read_json(path).get("status", OK) != OK
+        and not _was_mended(stage / path.relative_to(stage).parts[0])
     }
     first_failure = {
         name: min(stage_folders.index(stage) for stage, other in failed if other == name)
@@ -77,3 +79,9 @@ def clear_failed(stage_folders: Sequence[Path], summaries: Sequence[Path]) -> li
         for path in summaries:
             path.unlink(missing_ok=True)
     return cleared
+
+
+def _was_mended(folder: Path) -> bool:
+    """Whether a later round of refinement put right what the gate rejected: the potential went to MD."""
+    deployed = folder / "deployed.json"
+    return deployed.exists() and read_json(deployed)["status"] == OK

@@ -140,7 +140,7 @@ def shortlist_potentials(wildcards):
             else []
         )
     return expand(
-        "results/potential/{material_id}/model.json",
+        f"results/potential/{{material_id}}/{LAST_MODEL}.json",
         material_id=shortlisted_ids(wildcards),
     )
 
@@ -148,7 +148,7 @@ def shortlist_potentials(wildcards):
 def shortlist_force_parity(wildcards):
     """Held-out forces of the potentials that drove MD of the shortlist."""
     return [
-        path.replace("model.json", "parity.parquet")
+        path.removesuffix(".json") + ".parity.parquet"
         for path in shortlist_potentials(wildcards)
     ]
 
@@ -169,6 +169,50 @@ def _potential_file(wildcards, name):
     return f"results/potential/{folder}/{name}"
 
 
+def model_name(rounds):
+    """Name of a potential's files after so many rounds of refinement."""
+    return f"model-{rounds}" if rounds else "model"
+
+
+LAST_MODEL = model_name(config_model.potential.refinement_rounds)
+
+
+# Where MD computes, as its jobs resolve it. `small` is faster on a core than through a GPU's launches.
+MD_DEVICE = config_model.transport.device
+if (
+    MD_DEVICE == "auto"
+    and config_model.potential.preset == "small"
+    and not config_model.potential.shared_model
+    and not config_model.potential.shared_calculator
+):
+    MD_DEVICE = "cpu"
+
+
+def round_before(wildcards):
+    """The potential that a round of refinement starts from, its result, and the frames it learned."""
+    folder = f"results/potential/{wildcards.material_id}"
+    before = int(wildcards.round) - 1
+    return {
+        "model": f"{folder}/{model_name(before)}.ckpt",
+        "result": f"{folder}/{model_name(before)}.json",
+        "train": (
+            f"{folder}/refinement/{before}/train.extxyz"
+            if before
+            else f"{folder}/frames/train.extxyz"
+        ),
+    }
+
+
+def trained_model(suffix):
+    """An input function: the potential to deploy, or its result; after the last round of refinement."""
+
+    def path(wildcards):
+        name = "model" if wildcards.potential == "shared" else LAST_MODEL
+        return f"results/potential/{wildcards.potential}/{name}{suffix}"
+
+    return path
+
+
 def potential_model(wildcards):
     """Model of the potential that drives MD of a candidate, in the form that MD runs."""
     return _potential_file(wildcards, "deployed.model")
@@ -176,7 +220,7 @@ def potential_model(wildcards):
 
 def potential_result(wildcards):
     """Result of the potential that drives MD of a candidate: status, provenance and errors."""
-    return _potential_file(wildcards, "model.json")
+    return _potential_file(wildcards, f"{LAST_MODEL}.json")
 
 
 def deployment_frames(wildcards):

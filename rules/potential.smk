@@ -51,7 +51,7 @@ rule train_potential:
     output:
         model="results/potential/{material_id}/model.ckpt",
         result="results/potential/{material_id}/model.json",
-        parity="results/potential/{material_id}/parity.parquet",
+        parity="results/potential/{material_id}/model.parity.parquet",
     log:
         "results/logs/train_potential/{material_id}.log",
     benchmark:
@@ -89,7 +89,7 @@ rule train_shared_potential:
     output:
         model="results/potential/shared/model.ckpt",
         result="results/potential/shared/model.json",
-        parity="results/potential/shared/parity.parquet",
+        parity="results/potential/shared/model.parity.parquet",
     log:
         "results/logs/train_potential/shared.log",
     benchmark:
@@ -121,8 +121,8 @@ rule train_shared_potential:
 # The model in the form that MD runs. Kept out of the training's rule: a longer MD compiles, and trains nothing again.
 rule deploy_potential:
     input:
-        model="results/potential/{potential}/model.ckpt",
-        result="results/potential/{potential}/model.json",
+        model=trained_model(".ckpt"),
+        result=trained_model(".json"),
         frames=deployment_frames,
     output:
         model="results/potential/{potential}/deployed.model",
@@ -137,6 +137,7 @@ rule deploy_potential:
     resources:
         mem_mb=3000,
         runtime=60,
+        device=MD_DEVICE,
     params:
         algorithm=algorithms.POTENTIAL,
         choice=config_model.potential.compile,

@@ -93,6 +93,7 @@ rule partial_report:
         page="results/report/partial/index.html",
         temperatures_K=config_model.transport.temperatures_K,
         potential_mode=config_model.potential.mode,
+        potential_result=f"{LAST_MODEL}.json",
         validated=config_model.validation.enabled,
         min_conductivity_mS_per_cm=config_model.transport.min_conductivity_mS_per_cm,
     message:

@@ -21,8 +21,10 @@ rule run_md:
     resources:
         mem_mb=2500,
         runtime=1440,
-        # Not a param, which would make results stale: how often a run is saved changes none of its numbers.
+        # Not params, which would make results stale: how often a run is saved changes none of its numbers, and
+        # where it computes only their rounding.
         checkpoint_ps=str(config_model.transport.checkpoint_ps),
+        device=MD_DEVICE,
     params:
         algorithm=algorithms.TRANSPORT,
         working_ion=config_model.working_ion,
@@ -99,6 +101,7 @@ rule migration:
     resources:
         mem_mb=2500,
         runtime=720,
+        device=MD_DEVICE,
     params:
         algorithm=algorithms.TRANSPORT,
         working_ion=config_model.working_ion,

@@ -93,3 +93,11 @@ def test_retrying_clears_a_failed_candidate_from_its_first_failure_on(tmp_path):
     assert not summary.exists()
     assert (stages[0] / "bad").exists() and (stages[1] / "good").exists()
     assert clear_failed(stages, []) == []
+
+
+def test_a_potential_that_refinement_mended_is_not_cleared(tmp_path):
+    rejected = {"status": "potential_rejected", "reason": "0.4 eV/A"}
+    for candidate, deployed in (("mended", {"status": "ok"}), ("rejected", rejected)):
+        write_json(tmp_path / "potential" / candidate / "model.json", rejected)
+        write_json(tmp_path / "potential" / candidate / "deployed.json", deployed)
+    assert clear_failed([tmp_path / "potential"], []) == [tmp_path / "potential" / "rejected"]

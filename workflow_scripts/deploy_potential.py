@@ -13,6 +13,7 @@ def main(snakemake: Any) -> None:
 
     from ionsieve.outcome import candidate_outcome, require_ok
     from ionsieve.potential.deployment import deploy
+    from ionsieve.potential.devices import planned_device
 
     params, output = snakemake.params, snakemake.output
     with candidate_outcome(output.result, placeholders=[output.model]) as result:
@@ -24,6 +25,7 @@ def main(snakemake: Any) -> None:
             params.choice,
             params.pays,
             Path(output.model),
+            planned_device(str(snakemake.resources.device)),
         )
 
 

@@ -13,6 +13,7 @@ def main(snakemake: Any) -> None:
 
     from ionsieve.outcome import candidate_outcome, require_ok
     from ionsieve.potential.calculator import check_elements, load_calculator
+    from ionsieve.potential.devices import md_device
     from ionsieve.transport.migration import migration
 
     params = snakemake.params
@@ -21,7 +22,7 @@ def main(snakemake: Any) -> None:
         require_ok(snakemake.input.potential)
         crystal = read(snakemake.input.structure)
         check_elements(snakemake.input.potential, crystal)
-        calculator = load_calculator(snakemake.input.model)
+        calculator = load_calculator(snakemake.input.model, md_device(str(snakemake.resources.device)))
         result |= migration(crystal, calculator, params.working_ion, params.min_atoms, params.n_images)
 
 

@@ -19,6 +19,7 @@ def main(snakemake: Any) -> None:
     from ionsieve.artifacts import digest
     from ionsieve.outcome import candidate_outcome, require_ok
     from ionsieve.potential.calculator import check_elements, load_calculator
+    from ionsieve.potential.devices import md_device
     from ionsieve.transport.guards import Unstable
     from ionsieve.transport.protocol import Protocol
     from ionsieve.transport.seeding import generator, replica_names
@@ -43,7 +44,7 @@ def main(snakemake: Any) -> None:
         )
         result |= cell.summary()
         check_elements(snakemake.input.potential, cell.atoms)
-        cell.atoms.calc = load_calculator(snakemake.input.model)
+        cell.atoms.calc = load_calculator(snakemake.input.model, md_device(str(snakemake.resources.device)))
         protocol = Protocol(
             temperature_K=float(temperature),
             **{field.name: params[field.name] for field in fields(Protocol) if field.name != "temperature_K"},

@@ -7,16 +7,26 @@ potential only: some set torch's default dtype, which others do not survive.
 
 import importlib
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import redirect_stdout
 from typing import Any
 
+from ase import Atoms
 from ase.calculators.calculator import Calculator
+from ase.data import chemical_symbols
 
-from ionsieve.errors import ConfigError, first_line
+from ionsieve.errors import CandidateFailed, ConfigError, first_line
+from ionsieve.potential.devices import CPU
 
 CHGNET = "chgnet"
 NEEDED = ("energy", "forces", "stress")
+LISTED = 12  # a message that lists more elements is not read
+
+# MPtrj, which CHGNet learned, holds 89 elements (Deng et al., Nature Machine Intelligence 5, 1031 (2023)). It
+# computes these five all the same, from weights that no crystal has trained: its own reference energies of
+# their atoms are above -0.5 eV, those of their neighbours in the periodic table below -1.6 eV.
+_HEAVIEST_OF_CHGNET = "Pu"
+_UNKNOWN_TO_CHGNET = ("Po", "At", "Rn", "Fr", "Ra")
 
 
 def label_kind(name: str) -> str:
@@ -24,20 +34,57 @@ def label_kind(name: str) -> str:
     return "CHGNet" if name == CHGNET else name
 
 
-def calculator_by_name(name: str, arguments: Mapping[str, Any] | None = None) -> Calculator:
+def elements_known_to(calculator: Calculator) -> list[str] | None:
+    """Symbols of the elements that a calculator has learned, where it tells; else None.
+
+    Ours tell as ``elements``, MACE's calculators in their table of atomic numbers; CHGNet's are known.
+    """
+    if hasattr(calculator, "elements"):
+        return list(calculator.elements)
+    if hasattr(calculator, "z_table"):
+        return [chemical_symbols[int(number)] for number in calculator.z_table.zs]
+    if type(calculator).__name__ == "CHGNetCalculator":
+        lighter = chemical_symbols[1 : chemical_symbols.index(_HEAVIEST_OF_CHGNET) + 1]
+        return [symbol for symbol in lighter if symbol not in _UNKNOWN_TO_CHGNET]
+    return None
+
+
+def require_known_elements(atoms: Atoms, known: Collection[str] | None, name: str) -> None:
+    """Refuse a crystal with elements that a model has never seen, where it tells which it knows.
+
+    Parameters
+    ----------
+    atoms : the crystal.
+    known : from :func:`elements_known_to`.
+    name : what the model is called.
+
+    Raises
+    ------
+    CandidateFailed : names the elements and the model.
+    """
+    unknown = sorted(set(atoms.symbols) - set(known)) if known is not None else []
+    if known is not None and unknown:
+        listed = ", ".join(sorted(known)) if len(known) <= LISTED else f"{len(known)} others"
+        raise CandidateFailed(f"{name} was never trained on {', '.join(unknown)}; it knows {listed}")
+
+
+def calculator_by_name(
+    name: str, arguments: Mapping[str, Any] | None = None, device: str = CPU
+) -> Calculator:
     """Make an ASE calculator that gives energy, forces and stress.
 
     Parameters
     ----------
-    name : ``chgnet`` (on the CPU, its weights come with its package), or an import path.
+    name : ``chgnet`` (its weights come with its package), or an import path.
     arguments : keyword arguments of the class or function.
+    device : of CHGNet, ``cpu`` or ``cuda``; others are told theirs in ``arguments``, by names of their own.
 
     Raises
     ------
     ConfigError : it cannot be imported or made, or gives no energy, forces or stress.
     """
     if name == CHGNET:
-        return _chgnet(**(arguments or {}))
+        return _chgnet(**{"use_device": device, **(arguments or {})})
     path, _, attribute = name.rpartition(".")
     try:
         make = getattr(importlib.import_module(path), attribute)
@@ -67,4 +114,4 @@ def _chgnet(**arguments: Any) -> Calculator:
     from chgnet.model.dynamics import CHGNetCalculator
 
     with redirect_stdout(io.StringIO()):  # it prints which device it runs on
-        return CHGNetCalculator(**{"use_device": "cpu", "on_isolated_atoms": "error", **arguments})
+        return CHGNetCalculator(**{"on_isolated_atoms": "error", **arguments})

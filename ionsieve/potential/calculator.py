@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
@@ -18,8 +19,9 @@ from nequip.integrations.ase import NequIPCalculator
 from nequip.utils import torch_default_dtype
 
 from ionsieve.artifacts import read_json, write_json
-from ionsieve.errors import CandidateFailed, DataError
-from ionsieve.potential.by_name import calculator_by_name
+from ionsieve.errors import CandidateFailed, DataError, first_line
+from ionsieve.potential.by_name import calculator_by_name, elements_known_to, require_known_elements
+from ionsieve.potential.devices import CPU
 from ionsieve.potential.formats import COMPILED, NAMED, SUFFIXES, model_format
 
 
@@ -49,10 +51,15 @@ class PotentialCalculator(NequIPCalculator):
         return sum(weight.numel() for weight in self.model.parameters() if weight.requires_grad) or None
 
 
-def load_calculator(model: Path | str) -> Calculator:
-    """The calculator of a model file, on one CPU thread.
+def load_calculator(model: Path | str, device: str = CPU) -> Calculator:
+    """The calculator of a model file, on one CPU thread or on a graphics processor.
 
     Checkpoints and packages are pickles, and compiled models are programs: load only those you trust.
+
+    Parameters
+    ----------
+    model : of any of the kinds in :mod:`.formats`.
+    device : ``cpu`` or ``cuda``; a compiled model is a program for the CPU, and runs there.
 
     Raises
     ------
@@ -63,7 +70,7 @@ def load_calculator(model: Path | str) -> Calculator:
     kind = model_format(model)
     if kind == NAMED:
         document = read_json(model)
-        return calculator_by_name(document["calculator"], document["arguments"])
+        return calculator_by_name(document["calculator"], document["arguments"], device)
     load = (
         PotentialCalculator.from_compiled_model if kind == COMPILED else PotentialCalculator._from_saved_model
     )
@@ -77,7 +84,10 @@ def load_calculator(model: Path | str) -> Calculator:
         named.symlink_to(Path(model).resolve())
         try:
             return load(
-                named, device="cpu", chemical_species_to_atom_type_map=True, neighborlist_backend="vesin"
+                named,
+                device=CPU if kind == COMPILED else device,
+                chemical_species_to_atom_type_map=True,
+                neighborlist_backend="vesin",
             )
         except Exception as error:  # unpickling raises whatever the bytes suggest
             raise DataError(
@@ -95,7 +105,7 @@ def name_calculator(name: str, arguments: Mapping[str, Any], path: Path | str) -
 def description(calculator: Calculator) -> dict[str, Any]:
     """Elements a calculator knows, its cutoff and number of weights; None for what it does not tell."""
     return {
-        "elements": getattr(calculator, "elements", None),
+        "elements": elements_known_to(calculator),
         "cutoff_A": getattr(calculator, "cutoff_A", None),
         "n_parameters": getattr(calculator, "n_parameters", None),
     }
@@ -111,11 +121,51 @@ def check_elements(result: Path | str, atoms: Atoms) -> None:
 
     Raises
     ------
-    CandidateFailed : names the elements.
+    CandidateFailed : names the elements and the potential.
     """
-    known = read_json(result)["elements"]
-    unknown = sorted(set(atoms.symbols) - set(known)) if known is not None else []
-    if unknown:
+    document = read_json(result)
+    require_known_elements(atoms, document["elements"], document.get("calculator", "the potential"))
+
+
+def check_computable(atoms: Atoms) -> None:
+    """Refuse a simulation cell that its calculator cannot compute.
+
+    A calculator by name may not tell which elements it knows, and raises whatever its authors chose, so it
+    computes the forces once. A NequIP model tells its elements beforehand: what it raises is a bug.
+
+    Parameters
+    ----------
+    atoms : the simulation cell with its calculator.
+
+    Raises
+    ------
+    CandidateFailed : the cell is thinner than the potential reaches, with both lengths; or the forces cannot
+        be computed, with the elements, the calculator and what it said.
+    """
+    if isinstance(atoms.calc, PotentialCalculator):
+        require_room(atoms, atoms.calc.cutoff_A)
+        return
+    try:
+        atoms.get_forces()
+    except (MemoryError, torch.OutOfMemoryError):  # the machine's fault, not the crystal's
+        raise
+    except Exception as error:
+        name, elements = type(atoms.calc).__name__, ", ".join(sorted(set(atoms.symbols)))
         raise CandidateFailed(
-            f"the potential was never trained on {', '.join(unknown)}; it knows {', '.join(sorted(known))}"
+            f"{name} cannot compute a crystal of {elements}: {type(error).__name__}: {first_line(error)}"
+        ) from error
+
+
+def require_room(atoms: Atoms, reach_A: float) -> None:
+    """Refuse a cell in which an atom would see its own image.
+
+    Raises
+    ------
+    CandidateFailed : with the cell's smallest height and the potential's reach.
+    """
+    height_A = float(1 / np.linalg.norm(atoms.cell.reciprocal().array, axis=1).max())
+    if height_A <= reach_A:
+        raise CandidateFailed(
+            f"the cell is {height_A:.1f} A thin, but the potential reaches {reach_A:g} A, and no atom may see"
+            " its own image: raise transport.min_atoms"
         )

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from ionsieve.artifacts import atomic_path
 from ionsieve.errors import ConfigError, first_line
+from ionsieve.potential.devices import CPU
 from ionsieve.potential.formats import CHECKPOINT, PACKAGE, model_format
 
 if TYPE_CHECKING:  # most models stay as they are, and that takes neither torch nor NequIP
@@ -32,7 +33,9 @@ TOLERANCE_EV_PER_A = 1e-3  # far above rounding in single precision, far below a
 logger = logging.getLogger(__name__)
 
 
-def deploy(model: Path, frames: Sequence[Path | str], choice: str, pays: bool, output: Path) -> str:
+def deploy(
+    model: Path, frames: Sequence[Path | str], choice: str, pays: bool, output: Path, device: str = CPU
+) -> str:
     """Write the model that MD is to use, compiled or as it is, and say in words which and why.
 
     Parameters
@@ -42,12 +45,13 @@ def deploy(model: Path, frames: Sequence[Path | str], choice: str, pays: bool, o
     choice : ``always``, ``never``, or ``auto``: where the planned MD pays for it and there is a C++ compiler.
     pays : the planned MD pays for compiling.
     output : where it goes.
+    device : on which MD is going to run, ``cpu`` or ``cuda``.
 
     Raises
     ------
-    ConfigError : the choice is ``always``, and there is no C++ compiler.
+    ConfigError : the choice is ``always``, and there is no C++ compiler, or MD is to run on a GPU.
     """
-    reason = _reason_against(model_format(model), choice, pays)
+    reason = _reason_against(model_format(model), choice, pays, device)
     examples = example_frames(frames) if reason is None else []
     if reason is None and not examples:
         reason = "there are no frames to compare a compiled model on; give some as potential.shared_frames"
@@ -75,11 +79,18 @@ def example_frames(paths: Sequence[Path | str]) -> list["Atoms"]:
     return []
 
 
-def _reason_against(kind: str, choice: str, pays: bool) -> str | None:
+def _reason_against(kind: str, choice: str, pays: bool, device: str) -> str | None:
     if choice == NEVER:
         return "potential.compile is never"
     if kind not in (CHECKPOINT, PACKAGE):
         return f"a model of the kind {kind} is run as it comes"
+    if device != CPU:
+        message = "models are compiled for the CPU, and MD runs on a GPU"
+        if choice == ALWAYS:
+            raise ConfigError(
+                f"potential.compile is always, but {message}: use auto, or transport.device: cpu"
+            )
+        return message
     if choice != ALWAYS and not pays:
         return "the planned MD is too short to pay for compiling"
     if shutil.which(os.environ.get("CXX", "g++")) is None:

@@ -21,6 +21,7 @@ from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 from tqdm import tqdm
 
 from ionsieve.errors import CandidateFailed
+from ionsieve.potential.by_name import elements_known_to, require_known_elements
 from ionsieve.potential.evaluation import predict
 from ionsieve.potential.frames import (
     FrameSets,
@@ -148,8 +149,10 @@ def teacher_frames(
 
     Raises
     ------
-    CandidateFailed : the teacher cannot label the crystal, or more than half of the frames are absurd.
+    CandidateFailed : the teacher does not know an element or cannot label the crystal, or more than half of
+        the frames are absurd.
     """
+    require_known_elements(crystal, elements_known_to(teacher), f"the teacher {type(teacher).__name__}")
     cell = teacher_cell(crystal)
     n_test, n_validation = max(2, round(SHARE_TEST * n_frames)), max(2, round(SHARE_VALIDATION * n_frames))
     n_at_rest = max(2, round(SHARE_AT_REST * n_frames))
@@ -178,7 +181,11 @@ def teacher_frames(
             frames = _hot_trajectory(host, teacher, run, f"{HOT}-{number}", rng)
             _keep(frames, getattr(sets, run.subset), set_aside)
             progress.update(run.n_frames)
-    except (ValueError, NotImplementedError, KeyError) as error:  # an element or a crystal it does not know
+    except (
+        ValueError,
+        NotImplementedError,
+        LookupError,
+    ) as error:  # an element or a crystal it does not know
         raise CandidateFailed(f"the teacher cannot label this crystal: {error}") from error
     finally:
         progress.close()

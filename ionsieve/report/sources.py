@@ -134,6 +134,7 @@ def load_partial(
     *,
     shared_potential: bool,
     validated: bool,
+    potential_result: str = "model.json",
 ) -> ReportSources:
     """Read what a stopped run left behind, and rank the shortlist with the results that exist.
 
@@ -146,12 +147,15 @@ def load_partial(
     temperatures_K, min_conductivity_mS_per_cm : as configured.
     shared_potential : one potential drives MD of all candidates.
     validated : validation is switched on.
+    potential_result : name of the result of the potential behind MD: another after rounds of refinement.
     """
     shortlist_path = results / "screen" / "shortlist.parquet"
     material_ids: list[str] = []
     if shortlist_path.exists():
         material_ids = list(tables.read_table(shortlist_path, tables.SCREENED)["material_id"])
-    expected = _expected_files(results, material_ids, temperatures_K, shared_potential, validated)
+    expected = _expected_files(
+        results, material_ids, temperatures_K, shared_potential, validated, potential_result
+    )
     there = {
         name: [path for path in paths if path.exists()] if isinstance(paths, list) else _if_exists(paths)
         for name, paths in expected.items()
@@ -195,6 +199,7 @@ def _expected_files(
     temperatures_K: Sequence[float],
     shared_potential: bool,
     validated: bool,
+    potential_result: str,
 ) -> dict[str, Path | list[Path]]:
     transport, validation = results / "transport", results / "validation"
     interpretation = results / "voltage" / "interpretation"
@@ -215,8 +220,11 @@ def _expected_files(
         "funnel": results / "screen" / "funnel.json",
         "screened": results / "screen" / "screened.parquet",
         "shortlist": results / "screen" / "shortlist.parquet",
-        "potentials": [results / "potential" / name / "model.json" for name in potentials],
-        "force_parity": [results / "potential" / name / "parity.parquet" for name in potentials],
+        "potentials": [results / "potential" / name / potential_result for name in potentials],
+        "force_parity": [
+            results / "potential" / name / potential_result.replace(".json", ".parity.parquet")
+            for name in potentials
+        ],
         "transport": [transport / material_id / "transport.json" for material_id in material_ids],
         "msd": [
             transport / material_id / f"{temperature_K:g}K" / "msd.parquet"

@@ -31,6 +31,7 @@ from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from ionsieve.errors import CandidateFailed
+from ionsieve.potential.calculator import check_computable
 from ionsieve.transport.supercell import near_cubic_supercell, primitive_cell
 
 logger = logging.getLogger(__name__)
@@ -121,12 +122,16 @@ def migration(
 
     Raises
     ------
-    CandidateFailed : there are no ions, their sites do not connect, or no hop has a saddle.
+    CandidateFailed : there are no ions, their sites do not connect, no hop has a saddle, or the calculator
+        cannot compute the supercell.
     """
     crystal = primitive_cell(crystal)
     graph = migration_graph(crystal, working_ion)
     hops = distinct_hops(graph)
     supercell = supercell_for(hops, crystal, min_atoms)
+    whole = supercell.copy()
+    whole.calc = calculator
+    check_computable(whole)
     saddles = [find_saddle(supercell, calculator, working_ion, hop, n_images) for hop in hops]
     found = [saddle for saddle in saddles if saddle.energies_eV is not None]
     if not found:

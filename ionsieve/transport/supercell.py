@@ -149,7 +149,8 @@ def with_vacancies(
     n_vacancies = max(1, round(vacancy_fraction * ions.size)) if vacancy_fraction > 0 else 0
     if n_vacancies >= ions.size:
         raise CandidateFailed(
-            f"{ions.size} {working_ion} in the supercell: {n_vacancies} vacancies would leave none to move"
+            f"{ions.size} {working_ion} in the supercell: {n_vacancies} vacancies would leave none to move;"
+            " lower transport.vacancy_fraction or raise transport.min_atoms"
         )
     removed = generator(seed, "vacancies", material_id, *replica_names(replica)).choice(
         ions, size=n_vacancies, replace=False

@@ -15,6 +15,7 @@ from ase import Atoms
 from tqdm import tqdm
 
 from ionsieve.artifacts import write_text
+from ionsieve.potential.calculator import check_computable
 from ionsieve.transport.checkpoint import Checkpoints, run_key
 from ionsieve.transport.dynamics import Segment, draw_velocities, n_steps, segments, summary, thermo_csv
 from ionsieve.transport.protocol import Protocol
@@ -69,7 +70,12 @@ def simulate_unattended(
     Returns
     -------
     StoredSimulation : also when a guard stops it.
+
+    Raises
+    ------
+    CandidateFailed : the calculator cannot compute the cell.
     """
+    check_computable(atoms)
     draw_velocities(atoms, protocol, rng)
     checkpoints = Checkpoints(folder, run_key(atoms, protocol, made_with))
     state = checkpoints.resume()

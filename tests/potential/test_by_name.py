@@ -1,9 +1,16 @@
+from types import SimpleNamespace
+
 import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
 
-from ionsieve.errors import ConfigError
-from ionsieve.potential.by_name import calculator_by_name, label_kind
+from ionsieve.errors import CandidateFailed, ConfigError
+from ionsieve.potential.by_name import (
+    calculator_by_name,
+    elements_known_to,
+    label_kind,
+    require_known_elements,
+)
 
 
 def test_any_ase_calculator_can_be_named(alloy):
@@ -36,3 +43,22 @@ def test_a_calculator_without_stress_is_refused():
 def test_labels_are_marked_with_the_calculators_name():
     assert label_kind("chgnet") == "CHGNet"
     assert label_kind("mace.calculators.mace_mp") == "mace.calculators.mace_mp"
+
+
+def test_chgnet_knows_the_89_elements_of_its_training_set_and_no_others():
+    known = elements_known_to(calculator_by_name("chgnet"))
+    assert len(known) == 89 and {"H", "Mg", "U", "Pu"} <= set(known)
+    with pytest.raises(CandidateFailed, match=r"^CHGNet was never trained on Po; it knows 89 others$"):
+        require_known_elements(bulk("Po", "sc", a=3.4), known, "CHGNet")
+
+
+def test_maces_table_of_atomic_numbers_tells_its_elements():
+    mace = SimpleNamespace(z_table=SimpleNamespace(zs=[8, 12]))
+    assert elements_known_to(mace) == ["O", "Mg"]
+    with pytest.raises(CandidateFailed, match="MACE was never trained on Cu; it knows Mg, O"):
+        require_known_elements(bulk("Cu"), elements_known_to(mace), "MACE")
+
+
+def test_a_calculator_that_does_not_tell_is_taken_at_its_word(alloy):
+    assert elements_known_to(EMT()) is None
+    require_known_elements(alloy, None, "EMT")

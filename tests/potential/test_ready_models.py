@@ -12,7 +12,7 @@ from ase.calculators.emt import EMT
 
 from ionsieve.artifacts import digest
 from ionsieve.errors import CandidateFailed, ConfigError, DataError
-from ionsieve.potential.calculator import check_elements, load_calculator
+from ionsieve.potential.calculator import check_computable, check_elements, load_calculator, require_room
 from ionsieve.potential.formats import model_format
 from ionsieve.potential.frames import write_frames
 from ionsieve.potential.training import train
@@ -50,8 +50,20 @@ def test_one_model_is_trained_on_the_frames_of_all_files(tmp_path, run_script, a
 def test_a_calculator_that_keeps_its_elements_to_itself_refuses_none_beforehand(tmp_path, run_script):
     result = run_script("train_shared_potential", NO_FRAMES, calculator="ase.calculators.emt.EMT")
     assert result["elements"] is None and result["metrics"] is None and result["softening"] is None
-    check_elements(tmp_path / "out" / "model.json", bulk("Pt"))
     assert read_table(tmp_path / "out" / "parity.parquet", FORCE_PARITY).empty
+    lanthanum = bulk("La", "fcc", a=5.3)
+    check_elements(tmp_path / "out" / "model.json", lanthanum)
+    lanthanum.calc = load_calculator(tmp_path / "out" / "model.ckpt")
+    message = r"^EMT cannot compute a crystal of La: NotImplementedError: No EMT-pot"
+    with pytest.raises(CandidateFailed, match=message):
+        check_computable(lanthanum)
+
+
+def test_a_cell_thinner_than_the_potential_reaches_is_refused_with_both_lengths():
+    crystal = bulk("Cu", cubic=True).repeat((2, 2, 1))
+    with pytest.raises(CandidateFailed, match=r"is 3\.6 A thin, .* reaches 6 A, .* raise transport"):
+        require_room(crystal, 6.0)
+    require_room(crystal.repeat((1, 1, 2)), 6.0)
 
 
 def test_a_calculator_that_is_not_there_is_a_message_and_no_model(tmp_path, run_script):

@@ -359,7 +359,7 @@ def _write_candidate(
             "predicted_force_eV_per_A": 0.8 * forces + random.normal(0, 0.15, 900),
         }
     )
-    tables.write_table(parity, tables.FORCE_PARITY, results / "potential" / material_id / "parity.parquet")
+    tables.write_table(parity, tables.FORCE_PARITY, results / "potential" / material_id / "model.parity.parquet")
     write_json(
         results / "voltage" / "contributions" / material_id / "contributions.json",
         {

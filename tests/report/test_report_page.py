@@ -38,7 +38,7 @@ def files_of(results: Path) -> ReportFiles:
         transport=sorted(results.glob("transport/*/transport.json")),
         msd=sorted(results.glob("transport/*/*/msd.parquet")),
         potentials=sorted(results.glob("potential/*/model.json")),
-        force_parity=sorted(results.glob("potential/*/parity.parquet")),
+        force_parity=sorted(results.glob("potential/*/model.parity.parquet")),
         validation=sorted(results.glob("validation/*/validation.json")),
     )
 

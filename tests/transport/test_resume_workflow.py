@@ -35,7 +35,7 @@ config_model = configuration.load({{
 }})
 SHORTLIST, candidate_structure = "x.cif", "x.cif"
 potential_model, potential_result = "model.ckpt", "model.json"
-candidate_migration = []
+candidate_migration, MD_DEVICE = [], "cpu"
 
 include: "{ROOT}/rules/transport.smk"
 """

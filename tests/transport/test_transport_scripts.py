@@ -31,7 +31,7 @@ class Params(SimpleNamespace):
 def run_scripts(argon: Callable[[int], Atoms], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Run all three scripts in a folder and return its transport.json and diffusivity.json."""
     calculator = argon(1).calc
-    monkeypatch.setattr("ionsieve.potential.calculator.load_calculator", lambda path: calculator)
+    monkeypatch.setattr("ionsieve.potential.calculator.load_calculator", lambda path, device: calculator)
     monkeypatch.setattr("ionsieve.potential.calculator.check_elements", lambda path, atoms: None)
 
     def run(
@@ -71,7 +71,7 @@ def run_scripts(argon: Callable[[int], Atoms], tmp_path: Path, monkeypatch: pyte
                     model=str(place / "model.ckpt"),
                     potential=str(place / "model.json"),
                 ),
-                resources=SimpleNamespace(checkpoint_ps="0.4"),
+                resources=SimpleNamespace(checkpoint_ps="0.4", device="cpu"),
                 output=md,
                 params=params,
                 wildcards=wildcards,
@@ -95,6 +95,7 @@ def run_scripts(argon: Callable[[int], Atoms], tmp_path: Path, monkeypatch: pyte
                         model="model.ckpt",
                         potential=str(place / "model.json"),
                     ),
+                    resources=SimpleNamespace(device="cpu"),
                     output=SimpleNamespace(result=path),
                     params=Params(working_ion="Ca", min_atoms=27, n_images=1),
                     wildcards=wildcards,

@@ -26,6 +26,10 @@ DOUBLE_OF = {
     "teacher_frames.py": "declared_outputs.py",
     "train_potential.py": "declared_outputs.py",
     "deploy_potential.py": "declared_outputs.py",
+    "train_committee_member.py": "declared_outputs.py",
+    "explore_potential.py": "declared_outputs.py",
+    "label_explored.py": "declared_outputs.py",
+    "refine_potential.py": "declared_outputs.py",
     "run_md.py": "run_md.py",
 }
 WORKFLOW_PARTS = ("Snakefile", "rules", "workflow_scripts", "profiles", "config.yaml", "envs", "ionsieve")

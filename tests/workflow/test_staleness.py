@@ -92,6 +92,26 @@ def test_one_candidate_can_be_asked_for_below_a_catalogue_that_is_made_again(pro
     assert "shortlist" not in jobs and not TRAINING & set(jobs)
 
 
+def test_refinement_adds_its_rounds_and_another_round_only_itself(project):
+    """Teacher's frames and first training stay; MD is run anew with the refined potential."""
+    one_round = {
+        "train_committee_member": 4,
+        "explore_potential": 2,
+        "label_explored": 2,
+        "refine_potential": 2,
+        "deploy_potential": 2,
+    }
+    before = _dates(project, "potential/*/model.json")
+    for rounds in (1, 2):
+        project.configure(potential={"refinement_rounds": rounds})
+        jobs = project.update()
+        assert jobs.items() >= one_round.items() and jobs["run_md"] == 2
+        assert not {"teacher_frames", "train_potential", "shortlist", *TRAINING} & set(jobs)
+        assert _dates(project, "potential/*/model.json") == before
+    project.configure(potential={"refinement_rounds": 1})
+    assert not {*one_round} - {"deploy_potential"} & set(project.update())
+
+
 def test_a_new_algorithm_reruns_its_stage_and_what_follows(project):
     rules = project.folder / "rules" / "screen.smk"
     rules.write_text(rules.read_text().replace("algorithms.SCREEN", "algorithms.SCREEN + 1"))
