@@ -8,8 +8,8 @@ from typing import Any
 
 from pymatgen.core import Structure
 
-from ionsieve.validation.cells import voltage_cells
 from ionsieve.validation.flow import flow_json, voltage_flow
+from ionsieve.validation.pair import intercalation_pair
 from ionsieve.validation.vasp import (
     IntercalationRelaxSetGenerator,
     VaspSettings,
@@ -64,7 +64,7 @@ def prepare(
     ------
     CandidateFailed : no working ion, no host without it, or an element without PAW data.
     """
-    cells = voltage_cells(structure, working_ion)
+    cells = intercalation_pair(structure, working_ion)
     symbols = potcar_symbols(structure.composition)
     host = input_set_generator(settings, metal=False)
     generators = {

@@ -9,7 +9,7 @@ from jobflow import Flow, Job, job
 from monty.json import MontyEncoder
 
 from ionsieve.electrochemistry import average_voltage
-from ionsieve.validation.cells import VoltageCells
+from ionsieve.validation.pair import Pair
 from ionsieve.validation.vasp import IntercalationRelaxSetGenerator
 
 # Any fixed namespace does: it only keeps these ids apart from those of other programs.
@@ -31,7 +31,7 @@ def voltage_from_energies(
 
 def voltage_flow(
     material_id: str,
-    cells: VoltageCells,
+    cells: Pair,
     working_ion: str,
     generators: Mapping[str, IntercalationRelaxSetGenerator],
 ) -> Flow:

@@ -14,8 +14,8 @@ from pymatgen.io.vasp import Incar, Poscar
 from ionsieve.errors import CandidateFailed
 from ionsieve.ions import WORKING_IONS
 from ionsieve.validation.bundle import prepare
-from ionsieve.validation.cells import metal_cell, voltage_cells
 from ionsieve.validation.flow import voltage_from_energies
+from ionsieve.validation.pair import intercalation_pair, metal_cell
 from ionsieve.validation.vasp import VaspSettings, hubbard_u, input_set_generator, potcar_symbols
 
 PAPER = VaspSettings(
@@ -145,7 +145,7 @@ def test_becke_johnson_damping_and_other_cutoffs_reach_the_incar(perovskite_mgmn
 
 
 def test_charged_cell_is_the_discharged_one_without_the_ion(perovskite_mgmno3):
-    cells = voltage_cells(perovskite_mgmno3, "Mg")
+    cells = intercalation_pair(perovskite_mgmno3, "Mg")
     assert (cells.n_ions, cells.charged.composition) == (1, Composition("MnO3"))
     assert cells.charged.lattice == cells.discharged.lattice
 
