@@ -78,3 +78,4 @@ rule all:
         "results/report/index.html",
         "results/candidates.csv",
         "results/config.yaml",
+        shortlist_vasp,

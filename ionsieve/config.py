@@ -482,6 +482,15 @@ class ValidationConfig(_Section):
     d3_damping: Literal["zero", "bj"] = Field(
         default="zero", description="D3 damping (paper: zero, IVDW = 11)."
     )
+    vasp: Literal["prepare", "run"] = Field(
+        default="prepare",
+        description="`prepare` writes VASP's inputs; `run` runs them too, with VASP_CMD and your POTCARs.",
+    )
+    vasp_cores: int = Field(default=16, ge=1, description="Cores of each VASP run; its VASP_CORES.")
+    vasp_folder: Path = Field(
+        default=Path("vasp_runs"),
+        description="Where VASP runs, POTCARs beside it while it does; a folder that all nodes see.",
+    )
 
 
 class Config(_Section):

@@ -149,6 +149,16 @@ def shortlist_validation(wildcards):
     )
 
 
+def shortlist_vasp(wildcards):
+    """VASP's voltages of the shortlist, where VASP is run."""
+    if not config_model.validation.enabled or config_model.validation.vasp != "run":
+        return []
+    return expand(
+        "results/validation/{material_id}/vasp.json",
+        material_id=shortlisted_ids(wildcards),
+    )
+
+
 def _potential_file(wildcards, name):
     shared = config_model.potential.mode == "shared"
     folder = "shared" if shared else wildcards.material_id

@@ -1,4 +1,24 @@
-# First-principles validation: VASP inputs of every finalist, ready to submit. VASP itself is not run.
+# First-principles validation: VASP inputs of every finalist, and VASP itself where `validation.vasp` is run.
+
+# Starts of one relaxation that VASP did not survive; each goes on from the last ionic step of the one before.
+VASP_STARTS = 4
+VASP_SETTINGS = {
+    key: getattr(config_model.validation, key)
+    for key in (
+        "encut_eV",
+        "kspacing_per_A",
+        "ediff_eV",
+        "max_force_eV_per_A",
+        "d3_damping",
+    )
+}
+VASP_RESOURCES = {
+    "mem_mb": lambda wildcards, threads, attempt: 2000 * threads * attempt,
+    "runtime": 1440,
+    # Not params, which would make results stale: neither where VASP runs nor how often it is started is part of them.
+    "vasp_folder": str(config_model.validation.vasp_folder),
+    "starts_left": lambda wildcards, attempt: VASP_STARTS - attempt,
+}
 
 
 rule prepare_vasp:
@@ -19,14 +39,87 @@ rule prepare_vasp:
         mem_mb=1500,
         runtime=10,
     params:
+        **VASP_SETTINGS,
         algorithm=algorithms.VALIDATION,
         working_ion=config_model.working_ion,
-        encut_eV=config_model.validation.encut_eV,
-        kspacing_per_A=config_model.validation.kspacing_per_A,
-        ediff_eV=config_model.validation.ediff_eV,
-        max_force_eV_per_A=config_model.validation.max_force_eV_per_A,
-        d3_damping=config_model.validation.d3_damping,
     message:
         "VASP inputs of {wildcards.material_id}"
     script:
         "../workflow_scripts/prepare_vasp.py"
+
+
+rule vasp_relax:
+    input:
+        structure=candidate_structure,
+        shortlist=ancient(SHORTLIST),
+    output:
+        result="results/validation/{material_id}/vasp/{cell}.json",
+    log:
+        "results/logs/vasp_relax/{material_id}/{cell}.log",
+    benchmark:
+        "results/benchmarks/vasp_relax/{material_id}/{cell}.tsv"
+    wildcard_constraints:
+        cell="discharged|charged",
+    retries: VASP_STARTS - 1
+    conda:
+        "../envs/ionsieve.yaml"
+    threads: config_model.validation.vasp_cores
+    resources:
+        **VASP_RESOURCES,
+    params:
+        **VASP_SETTINGS,
+        algorithm=algorithms.VALIDATION,
+        working_ion=config_model.working_ion,
+    message:
+        "VASP relaxes {wildcards.material_id}, {wildcards.cell}"
+    script:
+        "../workflow_scripts/vasp_relax.py"
+
+
+# One for all candidates: it depends on the ion and the settings alone.
+rule vasp_metal:
+    output:
+        result="results/validation/metals/{ion}/vasp.json",
+    log:
+        "results/logs/vasp_metal/{ion}.log",
+    benchmark:
+        "results/benchmarks/vasp_metal/{ion}.tsv"
+    retries: VASP_STARTS - 1
+    conda:
+        "../envs/ionsieve.yaml"
+    threads: config_model.validation.vasp_cores
+    resources:
+        **VASP_RESOURCES,
+    params:
+        **VASP_SETTINGS,
+        algorithm=algorithms.VALIDATION,
+    message:
+        "VASP relaxes {wildcards.ion} metal"
+    script:
+        "../workflow_scripts/vasp_metal.py"
+
+
+rule vasp_voltage:
+    input:
+        discharged="results/validation/{material_id}/vasp/discharged.json",
+        charged="results/validation/{material_id}/vasp/charged.json",
+        metal=f"results/validation/metals/{config_model.working_ion}/vasp.json",
+    output:
+        result="results/validation/{material_id}/vasp.json",
+    log:
+        "results/logs/vasp_voltage/{material_id}.log",
+    benchmark:
+        "results/benchmarks/vasp_voltage/{material_id}.tsv"
+    conda:
+        "../envs/ionsieve.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        algorithm=algorithms.VALIDATION,
+        working_ion=config_model.working_ion,
+    message:
+        "VASP voltage of {wildcards.material_id}"
+    script:
+        "../workflow_scripts/vasp_voltage.py"

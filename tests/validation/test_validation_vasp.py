@@ -77,6 +77,31 @@ def test_every_relaxation_has_the_papers_tags(mgmno3_files, role):
     assert "METAGGA" not in incar
 
 
+WHOLE_INCAR_OF_MGMNO3 = {
+    **PAPER_TAGS,
+    "ALGO": "Normal",
+    "ISMEAR": 0,
+    "SIGMA": 0.05,
+    "NELM": 200,
+    "NSW": 99,
+    "LREAL": False,
+    "LORBIT": 11,
+    "LELF": False,
+    "LDAU": True,
+    "LDAUTYPE": 2,
+    "LDAUPRINT": 1,
+    "LDAUL": [0, 2, 0],
+    "LDAUU": [0, 3.9, 0],
+    "LDAUJ": [0, 0, 0],
+    "LMAXMIX": 4,
+    "MAGMOM": [0.6, 5, 0.6, 0.6, 0.6],
+}
+
+
+def test_the_incar_has_these_tags_and_no_other(mgmno3_files):
+    assert dict(incar_of(mgmno3_files, "discharged")) == WHOLE_INCAR_OF_MGMNO3
+
+
 def test_k_points_come_from_kspacing_alone_and_no_potcar_is_shipped(mgmno3_files):
     names = set(mgmno3_files)
     assert names == {"README.txt", "flow.json"} | {
