@@ -10,7 +10,7 @@ def main(snakemake: Any) -> None:
     """Unpack the job, take the voltages, write."""
     from ionsieve.artifacts import read_json
     from ionsieve.outcome import candidate_outcome, require_ok
-    from ionsieve.validation.vasp_result import voltages
+    from ionsieve.validation.dispersion import voltages
 
     inputs = snakemake.input
     with candidate_outcome(snakemake.output.result) as result:

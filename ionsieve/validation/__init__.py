@@ -2,5 +2,6 @@
 
 ``vasp`` holds the settings (PBE+U, D3, the paper's cutoffs), ``pair`` the three cells behind a
 voltage, ``flow`` the jobflow flow, and ``bundle`` the zip that a user submits. ``vasp_run`` runs a relaxation
-where VASP is, and ``vasp_result`` reads it and takes the voltage.
+where VASP is, and ``vasp_result`` reads it. ``gpaw_static`` is a free DFT, ``dispersion`` takes the voltages
+of both with D3 and without, and ``aimd`` is ab initio MD: inputs, and results that are put back.
 """

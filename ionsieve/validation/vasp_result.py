@@ -1,21 +1,17 @@
-"""What a VASP relaxation gave, and the voltages that three of them give, with and without D3.
+"""What a VASP relaxation gave.
 
 VASP adds the energy of D3 to the total energy of each ionic step, and prints it in the OUTCAR as
-``Edisp (eV)``. "Without D3" here means: minus that term, in the cell that was relaxed with D3.
+``Edisp (eV)``.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from emmet.core.tasks import TaskDoc
 from monty.os.path import zpath
 from pymatgen.io.vasp import Incar, Outcar
 
-from ionsieve.electrochemistry import average_voltage
 from ionsieve.errors import CandidateFailed
-from ionsieve.ions import ion_charge
 
 # The Hamiltonian, the basis and the sampling: a remedy of custodian's that changes one of them makes the
 # energy another quantity than those it is subtracted from. How the minimum is found (ALGO, mixing, POTIM)
@@ -28,12 +24,12 @@ PHYSICS_TAGS = (
 DISPERSION = r"Edisp\s*\(eV\)\s*:?\s*(-?\d+\.\d+)"
 
 
-def relaxed_cell(task: TaskDoc, folder: Path, asked: Incar) -> dict[str, Any]:
+def relaxed_cell(task: Any, folder: Path, asked: Incar) -> dict[str, Any]:
     """What later stages need of a relaxation, as plain data.
 
     Parameters
     ----------
-    task : atomate2's document of the run.
+    task : emmet's TaskDoc of the run (every field of which is optional to a type checker).
     folder : where it ran.
     asked : the INCAR that it was to run with.
 
@@ -83,7 +79,7 @@ def relaxed_cell(task: TaskDoc, folder: Path, asked: Incar) -> dict[str, Any]:
     }
 
 
-def corrections(task: TaskDoc) -> list[str]:
+def corrections(task: Any) -> list[str]:
     """What custodian met and mended, in its words."""
     return [
         error
@@ -91,41 +87,3 @@ def corrections(task: TaskDoc) -> list[str]:
         for correction in job.corrections or []
         for error in correction.get("errors") or []
     ]
-
-
-def voltages(
-    discharged: Mapping[str, Any],
-    charged: Mapping[str, Any],
-    metal: Mapping[str, Any],
-    n_ions: int,
-    working_ion: str,
-) -> dict[str, float]:
-    """Average voltages from three results of :func:`relaxed_cell`, and what D3 is worth in them.
-
-    Returns
-    -------
-    ``voltage_V`` with D3 in all three (the paper's), ``voltage_without_d3_V`` with D3 in none,
-    ``voltage_without_d3_on_metal_V`` with D3 in the hosts alone (the metal's cohesion is no matter of
-    dispersion), ``d3_on_metal_V``: what D3 on the metal adds to the voltage, and
-    ``volume_change``: charged against discharged, as a share.
-    """
-
-    def voltage(host_d3: bool, metal_d3: bool) -> float:
-        def energy(cell: Mapping[str, Any], with_d3: bool) -> float:
-            return cell["energy_eV"] - (0.0 if with_d3 else cell["dispersion_eV"])
-
-        return average_voltage(
-            energy(charged, host_d3),
-            energy(metal, metal_d3) / metal["n_atoms"],
-            energy(discharged, host_d3),
-            n_ions,
-            working_ion,
-        )
-
-    return {
-        "voltage_V": voltage(True, True),
-        "voltage_without_d3_V": voltage(False, False),
-        "voltage_without_d3_on_metal_V": voltage(True, False),
-        "d3_on_metal_V": metal["dispersion_eV"] / metal["n_atoms"] / ion_charge(working_ion),
-        "volume_change": charged["volume_A3"] / discharged["volume_A3"] - 1.0,
-    }

@@ -143,7 +143,7 @@ def relax(
         },
         stop_children_kwargs={"handle_unsuccessful": False},
     )
-    job = maker.make(structure if start is None else start[0])
+    job = maker.make(structure if start is None else start[0])  # type: ignore[misc]  # untyped decorator
     try:
         responses = run_locally(
             job,
@@ -166,7 +166,7 @@ def relax(
         remove_potcars(folder)
     response = responses[job.uuid][1]
     asked = generator.get_input_set(structure, potcar_spec=True).incar
-    return relaxed_cell(response.output, response.job_dir, asked)
+    return relaxed_cell(response.output, Path(response.job_dir), asked)
 
 
 def last_ionic_step(folder: Path, structure: Structure) -> tuple[Structure, str] | None:

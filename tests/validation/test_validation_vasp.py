@@ -262,6 +262,17 @@ def test_summary_says_what_was_prepared(perovskite_mgmno3):
     assert summary["potcar_symbols"] == {"Mg": "Mg_pv", "Mn": "Mn_pv", "O": "O"}
 
 
+def test_a_charged_host_that_no_oxidation_states_allow_is_prepared_and_marked(
+    perovskite_mgmno3, layered_mgtis2
+):
+    # MnO3 would be Mn6+, where cathodes reach Mn4+; TiS2 is Ti4+.
+    beyond, within = (
+        prepare("mp-1", crystal, "Mg", PAPER).summary["charged_beyond_oxidation_states"]
+        for crystal in (perovskite_mgmno3, layered_mgtis2)
+    )
+    assert (beyond, within) == (True, False)
+
+
 def test_poscar_keeps_the_crystal(layered_mgtis2):
     written = Poscar.from_str(files_of(layered_mgtis2)["discharged/POSCAR"]).structure
     assert np.allclose(written.lattice.matrix, layered_mgtis2.lattice.matrix)

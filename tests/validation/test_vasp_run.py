@@ -13,9 +13,10 @@ from vasp_stand_in import DISPERSION_EV_PER_ATOM, END_VOLUME_FACTOR, IONIC_STEPS
 
 from ionsieve.artifacts import read_json
 from ionsieve.errors import CandidateFailed
+from ionsieve.validation.dispersion import voltages
 from ionsieve.validation.pair import metal_cell
 from ionsieve.validation.vasp import VaspSettings, input_set_generator
-from ionsieve.validation.vasp_result import PHYSICS_TAGS, voltages
+from ionsieve.validation.vasp_result import PHYSICS_TAGS
 from ionsieve.validation.vasp_run import (
     VaspUnavailable,
     last_ionic_step,
