@@ -482,6 +482,43 @@ class ValidationConfig(_Section):
     d3_damping: Literal["zero", "bj"] = Field(
         default="zero", description="D3 damping (paper: zero, IVDW = 11)."
     )
+    universal_potential: str | None = Field(
+        default="chgnet",
+        pattern=CALCULATOR_NAME,
+        description="Relaxes every finalist, charged and discharged: `chgnet`, or the import path of an ASE"
+        " calculator like potential.teacher; null: no such tier.",
+    )
+    universal_potential_arguments: dict[str, Any] = Field(
+        default={}, description="Keyword arguments of that calculator's class or function."
+    )
+    partial_states: list[Fraction] = Field(
+        default=[],
+        description="Contents of the working ion between charged (0) and discharged (1), for voltage curves.",
+    )
+    partial_states_by: Literal["electrostatics", "universal_potential"] = Field(
+        default="electrostatics",
+        description="Who says which ions stay: point charges, or the potential among their lowest five.",
+    )
+    hull_entries: Path | None = Field(
+        default=None,
+        description="JSON list of pymatgen ComputedEntry, corrected as the Materials Project's: the phases"
+        " that a charged host may fall apart into.",
+    )
+
+    @field_validator("partial_states")
+    @classmethod
+    def _each_content_once(cls, contents: list[float]) -> list[float]:
+        if len(set(contents)) != len(contents):
+            raise ValueError("a content is listed twice; list each once")
+        return sorted(contents)
+
+    @field_validator("hull_entries")
+    @classmethod
+    def _hull_entries_exist(cls, path: Path | None) -> Path | None:
+        if path and not path.is_file():
+            raise ValueError(f"{path} does not exist (seen from {Path.cwd()}); mend validation.hull_entries")
+        _refuse_braces([path] if path else [])
+        return path
 
 
 class Config(_Section):
