@@ -334,9 +334,11 @@ def _tier_rows(sources: ReportSources) -> list[dict[str, Any]]:
     """Predicted and computed voltage of each finalist, tier by tier."""
     if sources.validation_summary is None:
         return []
-    return [
-        {**row, "tier": wording.tier(row["tier"])} for row in sources.validation_summary.to_dict("records")
+    rows = [
+        {str(name): None if pd.isna(value) else value for name, value in row.items()}
+        for row in sources.validation_summary.to_dict("records")
     ]
+    return [{**row, "tier": wording.tier(str(row["tier"]))} for row in rows]
 
 
 def _shortlisted(sources: ReportSources) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 Two looks at the same question. The bonds: atoms of the host that touched in the discharged crystal and
 no longer do. The crystal: pymatgen's StructureMatcher on the two hosts, scaled to one volume. A host that
-lost more than a few of its bonds, left the volumes a solid can have, or is another crystal than
+lost more than a few of its bonds, or a third of its volume, or is another crystal than
 before, carries ``framework_collapsed``: its voltage is that of a decomposition, not of an intercalation.
 """
 
@@ -19,7 +19,8 @@ BOND_FACTOR = 1.2
 # A bond this much longer than before is broken: beyond what a Jahn-Teller distortion does to one.
 BROKEN_FACTOR = 1.3
 MOST_BROKEN_BONDS = 0.1
-VOLUME_RATIO_BOUNDS = (0.5, 2.0)
+# A host that loses a third of its volume, or gains half of it, is not the solid that was charged.
+VOLUME_RATIO_BOUNDS = (2 / 3, 3 / 2)
 
 
 @dataclass(frozen=True)

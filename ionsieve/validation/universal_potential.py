@@ -24,7 +24,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from ionsieve.electrochemistry import average_voltage
 from ionsieve.errors import CandidateFailed, first_line
 from ionsieve.structures import to_columns
-from ionsieve.validation.host_survival import VOLUME_RATIO_BOUNDS, HostSurvival, host_survival
+from ionsieve.validation.host_survival import HostSurvival, host_survival
 from ionsieve.validation.orderings import lowest_orderings
 from ionsieve.validation.pair import Pair
 from ionsieve.validation.voltage_curve import voltage_steps
@@ -33,6 +33,10 @@ from ionsieve.validation.voltage_curve import voltage_steps
 # it changes more, a host slides off into a minimum that the potential alone has, away from the DFT voltage.
 MAX_FORCE_EV_PER_A = 0.1
 MAX_STEPS = 100
+# A cell that leaves these bounds has fallen apart; the relaxation stops.
+VOLUME_RATIO_BOUNDS = (0.5, 2.0)
+# No label lies beyond. Of 2,818 real pairs CHGNet put 13 there, down to -50 V: hosts that fell into a hole of it.
+PLAUSIBLE_VOLTAGES_V = (-3.0, 9.0)
 LARGEST_STEP_A = 0.15
 # eV/A^2: the stiffness of a bond in an oxide to start from; ASE's 70 takes steps half as long.
 FIRST_CURVATURE = 35.0
@@ -97,7 +101,8 @@ def relax_pair(
 
     Raises
     ------
-    CandidateFailed : the calculator cannot compute a cell, or a content has no small supercell.
+    CandidateFailed : the calculator cannot compute a cell, gives a voltage that no pair can have, or a
+        content has no small supercell.
     """
     energy_metal_eV = metal_energy(pair, calculator)
     discharged = relax(pair.discharged, calculator)
@@ -109,6 +114,12 @@ def relax_pair(
     voltage_V = average_voltage(
         charged.energy_eV, energy_metal_eV, discharged.energy_eV, pair.n_ions, pair.working_ion
     )
+    lowest_V, highest_V = PLAUSIBLE_VOLTAGES_V
+    if not lowest_V < voltage_V < highest_V:
+        raise CandidateFailed(
+            f"{voltage_V:.1f} V from the universal potential, outside {lowest_V:g} to {highest_V:g} V: its"
+            f" energies of {pair.discharged.composition.reduced_formula} or its host mean nothing"
+        )
     states = [(state.structure, state.energy_eV) for state in (charged, *partial, discharged)]
     return RelaxedPair(
         discharged=discharged,
@@ -199,15 +210,15 @@ def provenance(name: str, calculator: Calculator) -> dict[str, Any]:
     """Which potential it was: calculator, package, its version and licence, and the model's own version."""
     package = name.partition(".")[0]
     try:
-        metadata = importlib.metadata.metadata(package)
+        metadata = importlib.metadata.metadata(package).json
     except importlib.metadata.PackageNotFoundError:
         return {"calculator": name, "package": package, "version": None, "licence": None, "model": None}
-    licence = metadata.get("License-Expression") or metadata.get("License") or ""
+    licence = str(metadata.get("license_expression") or metadata.get("license") or "")
     model = getattr(getattr(calculator, "model", None), "version", None)
     return {
         "calculator": name,
         "package": package,
-        "version": metadata["Version"],
+        "version": metadata["version"],
         "licence": licence.strip().splitlines()[0] if licence.strip() else None,
         "model": None if model is None else str(model),
     }

@@ -223,6 +223,15 @@ def test_data_for_non_commercial_use_are_announced(tmp_path):
     assert "GNoME (all entries) (3)" in page
 
 
+def test_every_tier_of_a_finalist_stands_beside_the_prediction(finished_page):
+    section = finished_page.split('id="tiers"')[1].split("</section>")[0]
+    assert section.count("universal potential<small>CHGNet</small>") == len(FINALISTS)
+    assert section.count(">prepared</span>") == len(FINALISTS)
+    assert ">nan<" not in section
+    parity = figure(finished_page, "validation-parity")["data"]
+    assert len(parity) == 2 and set(parity[1]["y"]) == {3.11}
+
+
 def test_figures_have_a_text_for_who_cannot_see_them(finished_page):
     assert len(re.findall(r'role="img" aria-label="[^"]{30,}"', finished_page)) == 8
 
