@@ -482,6 +482,28 @@ class ValidationConfig(_Section):
     d3_damping: Literal["zero", "bj"] = Field(
         default="zero", description="D3 damping (paper: zero, IVDW = 11)."
     )
+    universal_potential: str | None = Field(
+        default="chgnet",
+        pattern=CALCULATOR_NAME,
+        description="Relaxes every finalist, charged and discharged: `chgnet`, or the import path of an ASE"
+        " calculator like potential.teacher; null: no such tier.",
+    )
+    universal_potential_arguments: dict[str, Any] = Field(
+        default={}, description="Keyword arguments of that calculator's class or function."
+    )
+    partial_states: list[Fraction] = Field(
+        default=[],
+        description="Contents of the working ion between charged (0) and discharged (1), for voltage curves.",
+    )
+    partial_states_by: Literal["electrostatics", "universal_potential"] = Field(
+        default="electrostatics",
+        description="Who says which ions stay: point charges, or the potential among their lowest five.",
+    )
+    hull_entries: Path | None = Field(
+        default=None,
+        description="JSON list of pymatgen ComputedEntry, corrected as the Materials Project's: the phases"
+        " that a charged host may fall apart into.",
+    )
     gpaw: bool = Field(
         default=False,
         description="Compute voltages with GPAW, a free DFT, in the cells of the universal potential.",
@@ -491,6 +513,11 @@ class ValidationConfig(_Section):
     vasp: Literal["prepare", "run"] = Field(
         default="prepare",
         description="`prepare` writes VASP's inputs; `run` runs them too, with VASP_CMD and your POTCARs.",
+    )
+    vasp_cores: int = Field(default=16, ge=1, description="Cores of each VASP run; its VASP_CORES.")
+    vasp_folder: Path = Field(
+        default=Path("vasp_runs"),
+        description="Where VASP runs, POTCARs beside it while it does; a folder that all nodes see.",
     )
     aimd: bool = Field(
         default=False, description="Write VASP inputs of ab initio MD, vacancies and all, for every finalist."
@@ -504,11 +531,21 @@ class ValidationConfig(_Section):
         default=None,
         description="Folder of {material_id}/{temperature}K/vasprun.xml (or .gz), to compare with MLMD.",
     )
-    vasp_cores: int = Field(default=16, ge=1, description="Cores of each VASP run; its VASP_CORES.")
-    vasp_folder: Path = Field(
-        default=Path("vasp_runs"),
-        description="Where VASP runs, POTCARs beside it while it does; a folder that all nodes see.",
-    )
+
+    @field_validator("partial_states")
+    @classmethod
+    def _each_content_once(cls, contents: list[float]) -> list[float]:
+        if len(set(contents)) != len(contents):
+            raise ValueError("a content is listed twice; list each once")
+        return sorted(contents)
+
+    @field_validator("hull_entries")
+    @classmethod
+    def _hull_entries_exist(cls, path: Path | None) -> Path | None:
+        if path and not path.is_file():
+            raise ValueError(f"{path} does not exist (seen from {Path.cwd()}); mend validation.hull_entries")
+        _refuse_braces([path] if path else [])
+        return path
 
     @field_validator("aimd_results")
     @classmethod
@@ -519,6 +556,15 @@ class ValidationConfig(_Section):
             )
         _refuse_braces([folder or Path()])
         return folder
+
+    @model_validator(mode="after")
+    def _gpaw_has_cells(self) -> "ValidationConfig":
+        if self.gpaw and self.universal_potential is None:
+            raise ValueError(
+                "gpaw is true, but universal_potential null: GPAW computes in the cells that it relaxes;"
+                " name one, as chgnet"
+            )
+        return self
 
 
 class Config(_Section):

@@ -139,6 +139,16 @@ def shortlist_potentials(wildcards):
     )
 
 
+def shortlist_universal_potential(wildcards):
+    """Pairs of the shortlist relaxed by a universal potential; none where there is none."""
+    if config_model.validation.universal_potential is None:
+        return []
+    return expand(
+        "results/validation/{material_id}/universal_potential.json",
+        material_id=shortlisted_ids(wildcards),
+    )
+
+
 def shortlist_validation(wildcards):
     """Validation results of the shortlisted candidates and controls; none where it is switched off."""
     if not config_model.validation.enabled:
@@ -157,6 +167,11 @@ def shortlist_vasp(wildcards):
         "results/validation/{material_id}/vasp.json",
         material_id=shortlisted_ids(wildcards),
     )
+
+
+def shortlist_vasp_tier(wildcards):
+    """VASP's voltages, or where it is not run what was prepared."""
+    return shortlist_vasp(wildcards) or shortlist_validation(wildcards)
 
 
 def shortlist_gpaw(wildcards):

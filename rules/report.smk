@@ -7,6 +7,7 @@ rule rank:
         transport=shortlist_transport,
         potentials=shortlist_potentials,
         validation=shortlist_validation,
+        universal_potential=shortlist_universal_potential,
     output:
         csv="results/candidates.csv",
         table="results/report/ranked.parquet",
@@ -53,6 +54,7 @@ rule report:
         msd=shortlist_msd,
         potentials=shortlist_potentials,
         validation=shortlist_validation,
+        validation_summary="results/validation/summary.parquet",
     output:
         page="results/report/index.html",
     log:
@@ -93,6 +95,7 @@ rule partial_report:
         temperatures_K=config_model.transport.temperatures_K,
         potential_mode=config_model.potential.mode,
         validated=config_model.validation.enabled,
+        relaxed=config_model.validation.universal_potential is not None,
         min_conductivity_mS_per_cm=config_model.transport.min_conductivity_mS_per_cm,
     message:
         "Writing results/report/partial/index.html from what exists"

@@ -6,6 +6,9 @@ D3 and without, or why there are none.
 
 from typing import Any
 
+# GPAW computes in the cells of the universal potential: what became of the host was seen there.
+OF_THE_CELLS = ("formula", "n_ions", "structure_digest", "volume_change", "framework_collapsed")
+
 
 def main(snakemake: Any) -> None:
     """Unpack the job, compute both cells, write."""
@@ -17,7 +20,7 @@ def main(snakemake: Any) -> None:
     from ionsieve.outcome import candidate_outcome, require_ok
     from ionsieve.structures import to_structure
     from ionsieve.validation.dispersion import voltages
-    from ionsieve.validation.gpaw_static import GpawSettings, require_gpaw, static_energies
+    from ionsieve.validation.gpaw_static import LABEL_KIND, GpawSettings, require_gpaw, static_energies
 
     params, inputs = snakemake.params, snakemake.input
     material_id = snakemake.wildcards.material_id
@@ -29,7 +32,7 @@ def main(snakemake: Any) -> None:
         result["material_id"] = material_id
         require_ok(inputs.relaxed, inputs.metal)
         relaxed = read_json(inputs.relaxed)
-        result |= {key: relaxed[key] for key in ("formula", "n_ions", "structure_digest")}
+        result |= {key: relaxed[key] for key in OF_THE_CELLS}
         result["versions"] = require_gpaw()
         cells = {
             cell: static_energies(
@@ -41,7 +44,7 @@ def main(snakemake: Any) -> None:
             )
             for cell in ("discharged", "charged")
         }
-        result |= {"state": "done", "cells": cells}
+        result |= {"state": "done", "label_kind": LABEL_KIND, "cells": cells}
         result |= voltages(
             cells["discharged"],
             cells["charged"],

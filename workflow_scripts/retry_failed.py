@@ -10,7 +10,7 @@ from ionsieve.outcome import clear_failed
 
 RESULTS = Path("results")
 STAGES = ("potential", "transport", "validation")
-SUMMARIES = ("candidates.csv", "report/ranked.parquet", "report/index.html")
+SUMMARIES = ("validation/summary.parquet", "candidates.csv", "report/ranked.parquet", "report/index.html")
 
 
 def main(snakemake) -> None:

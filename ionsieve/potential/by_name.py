@@ -24,13 +24,16 @@ def label_kind(name: str) -> str:
     return "CHGNet" if name == CHGNET else name
 
 
-def calculator_by_name(name: str, arguments: Mapping[str, Any] | None = None) -> Calculator:
+def calculator_by_name(
+    name: str, arguments: Mapping[str, Any] | None = None, key: str = "potential.teacher"
+) -> Calculator:
     """Make an ASE calculator that gives energy, forces and stress.
 
     Parameters
     ----------
     name : ``chgnet`` (on the CPU, its weights come with its package), or an import path.
     arguments : keyword arguments of the class or function.
+    key : of the configuration, for messages.
 
     Raises
     ------
@@ -43,21 +46,21 @@ def calculator_by_name(name: str, arguments: Mapping[str, Any] | None = None) ->
         make = getattr(importlib.import_module(path), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(
-            f"potential.teacher {name!r} cannot be imported ({first_line(error)}): give chgnet or the import"
+            f"{key} {name!r} cannot be imported ({first_line(error)}): give chgnet or the import"
             " path of an ASE calculator, as mace.calculators.mace_mp, and install its package beside IonSieve"
         ) from error
     try:
         calculator = make(**(arguments or {}))
     except Exception as error:  # whatever another package raises when it is made wrongly
         raise ConfigError(
-            f"potential.teacher {name!r} cannot be made with teacher_arguments {dict(arguments or {})}:"
+            f"{key} {name!r} cannot be made with {key}_arguments {dict(arguments or {})}:"
             f" {type(error).__name__}: {first_line(error)}"
         ) from error
     given = getattr(calculator, "implemented_properties", ())
     missing = [quantity for quantity in NEEDED if quantity not in given]
     if missing:
         raise ConfigError(
-            f"potential.teacher {name!r} gives no {' and no '.join(missing)}, and MD at constant pressure"
+            f"{key} {name!r} gives no {' and no '.join(missing)}, and MD at constant pressure"
             f" needs {', '.join(NEEDED)}: choose a calculator that has them"
         )
     return calculator

@@ -37,6 +37,8 @@ class ReportFiles:
     msd: Sequence[Path] = ()
     potentials: Sequence[Path] = ()
     validation: Sequence[Path] = ()
+    universal_potential: Sequence[Path] = ()
+    validation_summary: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +66,10 @@ class ReportSources:
     interpretation : counts of what a network without chemistry learned.
     learned_elements, local_environments : its maps (:mod:`ionsieve.voltage.interpretation_tables`).
     contributions : by material_id, the neighbours that drive its voltage.
-    rejects, out_of_fold, screened, shortlist, ranked : tables (see :mod:`ionsieve.tables`).
-    transport, potentials, validation : result documents by material_id; a potential that all share
-        has the key ``shared``.
+    rejects, out_of_fold, screened, shortlist, ranked, validation_summary : tables, see
+        :mod:`ionsieve.tables`.
+    transport, potentials, validation, universal_potential : result documents by material_id; a potential
+        that all share has the key ``shared``.
     msd : curves of the shortlist.
     missing : what a partial report must say is missing; None for a complete one.
     """
@@ -87,6 +90,8 @@ class ReportSources:
     transport: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     potentials: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     validation: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    universal_potential: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    validation_summary: pd.DataFrame | None = None
     msd: Sequence[MsdCurve] = ()
     missing: Sequence[str] | None = None
 
@@ -114,6 +119,10 @@ def load(files: ReportFiles, missing: Sequence[str] | None = None) -> ReportSour
         transport=documents_by_material(files.transport),
         potentials=documents_by_material(files.potentials),
         validation=documents_by_material(files.validation),
+        universal_potential=documents_by_material(files.universal_potential),
+        validation_summary=tables.read_table(files.validation_summary, tables.VALIDATION_SUMMARY)
+        if files.validation_summary
+        else None,
         msd=_msd_curves(files.msd),
         missing=missing,
     )
@@ -126,6 +135,7 @@ def load_partial(
     *,
     shared_potential: bool,
     validated: bool,
+    relaxed: bool,
 ) -> ReportSources:
     """Read what a stopped run left behind, and rank the shortlist with the results that exist.
 
@@ -137,13 +147,14 @@ def load_partial(
     results : folder of the run.
     temperatures_K, min_conductivity_mS_per_cm : as configured.
     shared_potential : one potential drives MD of all candidates.
-    validated : validation is switched on.
+    validated : VASP inputs are asked for.
+    relaxed : a universal potential relaxes the finalists.
     """
     shortlist_path = results / "screen" / "shortlist.parquet"
     material_ids: list[str] = []
     if shortlist_path.exists():
         material_ids = list(tables.read_table(shortlist_path, tables.SCREENED)["material_id"])
-    expected = _expected_files(results, material_ids, temperatures_K, shared_potential, validated)
+    expected = _expected_files(results, material_ids, temperatures_K, shared_potential, validated, relaxed)
     there = {
         name: [path for path in paths if path.exists()] if isinstance(paths, list) else _if_exists(paths)
         for name, paths in expected.items()
@@ -155,6 +166,7 @@ def load_partial(
         sources.shortlist,
         sources.transport,
         sources.validation,
+        sources.universal_potential,
         force_errors(sources.potentials, material_ids),
         min_conductivity_mS_per_cm,
     )
@@ -187,6 +199,7 @@ def _expected_files(
     temperatures_K: Sequence[float],
     shared_potential: bool,
     validated: bool,
+    relaxed: bool,
 ) -> dict[str, Path | list[Path]]:
     transport, validation = results / "transport", results / "validation"
     interpretation = results / "voltage" / "interpretation"
@@ -217,6 +230,10 @@ def _expected_files(
         "validation": [
             validation / material_id / "validation.json" for material_id in material_ids if validated
         ],
+        "universal_potential": [
+            validation / material_id / "universal_potential.json" for material_id in material_ids if relaxed
+        ],
+        "validation_summary": validation / "summary.parquet",
     }
 
 
@@ -225,6 +242,7 @@ _IN_WORDS = {
     "metrics": "the voltage model",
     "shortlist": "the shortlist",
     "transport": "molecular dynamics",
+    "universal_potential": "the universal potential's voltage",
     "validation": "VASP inputs",
 }
 

@@ -22,15 +22,14 @@ def voltages(
     Parameters
     ----------
     discharged, charged, metal : ``energy_eV`` of the cell, ``dispersion_eV`` (the part of it that is D3),
-        ``n_atoms`` and ``volume_A3``.
+        and ``n_atoms``.
     n_ions : working ions that leave the discharged cell.
 
     Returns
     -------
     ``voltage_V`` with D3 in all three (the paper's), ``voltage_without_d3_V`` with D3 in none,
     ``voltage_without_d3_on_metal_V`` with D3 in the hosts alone (the metal's cohesion is no matter of
-    dispersion), ``d3_on_metal_V``: what D3 on the metal adds to the voltage, and
-    ``volume_change``: charged against discharged, as a share.
+    dispersion), and ``d3_on_metal_V``: what D3 on the metal adds to the voltage.
     """
 
     def voltage(host_d3: bool, metal_d3: bool) -> float:
@@ -50,5 +49,4 @@ def voltages(
         "voltage_without_d3_V": voltage(False, False),
         "voltage_without_d3_on_metal_V": voltage(True, False),
         "d3_on_metal_V": metal["dispersion_eV"] / metal["n_atoms"] / ion_charge(working_ion),
-        "volume_change": charged["volume_A3"] / discharged["volume_A3"] - 1.0,
     }

@@ -29,6 +29,7 @@ from ionsieve.validation.vasp import hubbard_u, starting_moment
 logger = logging.getLogger(__name__)
 
 PACKAGES = ("gpaw", "dftd3")
+LABEL_KIND = "DFT (GPAW, PBE+U, D3)"
 SYMMETRY_PRECISION_A = 0.01
 # Fermi-Dirac widths in eV: hosts may have a gap or none, metals have none.
 HOST_SMEARING_EV, METAL_SMEARING_EV = 0.05, 0.2

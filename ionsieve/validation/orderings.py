@@ -28,7 +28,7 @@ CONTENT_TOLERANCE = 0.075
 MOST_CELLS = 7
 # More orderings than these (17 ions, half of them out) are searched by steps, not all tried.
 MOST_ORDERINGS = 20_000
-# Energies within this, per atom, are of one ordering: cells that a symmetry of the crystal maps on each other.
+# Energies within this, per atom, are of one ordering but for symmetry.
 SAME_ENERGY_EV_PER_ATOM = 1e-5
 
 

@@ -13,6 +13,7 @@ from pymatgen.io.vasp import Incar, Outcar
 
 from ionsieve.errors import CandidateFailed
 
+LABEL_KIND = "DFT (VASP, PBE+U, D3)"
 # The Hamiltonian, the basis and the sampling: a remedy of custodian's that changes one of them makes the
 # energy another quantity than those it is subtracted from. How the minimum is found (ALGO, mixing, POTIM)
 # may change.

@@ -12,6 +12,7 @@ from ionsieve.artifacts import write_json, write_text
 from ionsieve.config import Config
 from ionsieve.ranking import rank, write_csv
 from ionsieve.report.sources import documents_by_material, force_errors
+from ionsieve.validation.summary import summary
 from ionsieve.voltage.interpretation_tables import LEARNED_ELEMENTS, LOCAL_ENVIRONMENTS
 
 TEMPERATURE_K = 1200.0
@@ -347,6 +348,19 @@ def _write_candidate(
         },
     )
     write_json(
+        results / "validation" / material_id / "universal_potential.json",
+        {
+            "status": "ok",
+            "reason": None,
+            "state": "done",
+            "structure_digest": "as computed",
+            "voltage_V": 3.11,
+            "volume_change": -0.04,
+            "framework_collapsed": False,
+            "label_kind": "CHGNet",
+        },
+    )
+    write_json(
         results / "validation" / material_id / "validation.json",
         {
             "status": "ok",
@@ -364,6 +378,11 @@ def _write_ranking(results: Path) -> None:
     transport = documents_by_material(results.glob("transport/*/transport.json"))
     validation = documents_by_material(results.glob("validation/*/validation.json"))
     potentials = documents_by_material(results.glob("potential/*/model.json"))
-    ranked = rank(shortlist, transport, validation, force_errors(potentials, shortlist["material_id"]), 100.0)
+    relaxed = documents_by_material(results.glob("validation/*/universal_potential.json"))
+    digests = dict.fromkeys(shortlist["material_id"], "as computed")
+    computed = summary(shortlist, digests, {"universal_potential": relaxed, "vasp": validation})
+    tables.write_table(computed, tables.VALIDATION_SUMMARY, results / "validation" / "summary.parquet")
+    errors = force_errors(potentials, shortlist["material_id"])
+    ranked = rank(shortlist, transport, validation, relaxed, errors, 100.0)
     tables.write_table(ranked, tables.RANKED, results / "report" / "ranked.parquet")
     write_csv(ranked, results / "candidates.csv")

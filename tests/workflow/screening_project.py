@@ -27,6 +27,7 @@ DOUBLE_OF = {
     "train_potential.py": "declared_outputs.py",
     "deploy_potential.py": "declared_outputs.py",
     "run_md.py": "run_md.py",
+    "relax_pair.py": "declared_outputs.py",
 }
 WORKFLOW_PARTS = ("Snakefile", "rules", "workflow_scripts", "profiles", "config.yaml", "envs", "ionsieve")
 METALS = ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Mo", "W", "Nb", "Cu", "Zr")
