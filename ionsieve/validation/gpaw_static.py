@@ -87,9 +87,13 @@ def gpaw_parameters(structure: Structure, settings: GpawSettings, *, metal: bool
         # ASE's density counts points per reciprocal angstrom without the 2 pi that KSPACING's unit holds.
         "kpts": {"density": 1 / settings.kspacing_per_A, "gamma": True},
         "occupations": {"name": "fermi-dirac", "width": METAL_SMEARING_EV if metal else HOST_SMEARING_EV},
-        "setups": {symbol: f":d,{u_eV:g}" for symbol, u_eV in hubbard_u(structure.composition).items()},
+        # 0: occupations within the augmentation sphere as they are, as in VASP, where U's values come from.
+        "setups": {symbol: f":d,{u_eV:g},0" for symbol, u_eV in hubbard_u(structure.composition).items()},
         "spinpol": not metal,
-        "convergence": {"energy": 1e-4},
+        # The energy counts, whose error is of second order in the density's: charged hosts with metallic
+        # bands would go on for long at the default of 1e-4.
+        "convergence": {"energy": 1e-4, "density": 5e-3},
+        "mixer": {"method": "difference", "backend": "pulay", "beta": 0.1, "nmaxold": 8, "weight": 50},
         "txt": "gpaw.txt",
     }
 

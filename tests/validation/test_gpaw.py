@@ -2,10 +2,16 @@
 
 import importlib.metadata
 import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from pymatgen.core import Lattice, Structure
 
+from ionsieve.artifacts import read_json, write_json
+from ionsieve.structures import to_columns
 from ionsieve.validation.dispersion import voltages
 from ionsieve.validation.gpaw_static import (
     GpawSettings,
@@ -16,8 +22,9 @@ from ionsieve.validation.gpaw_static import (
     require_gpaw,
     static_energies,
 )
-from ionsieve.validation.pair import metal_cell
+from ionsieve.validation.pair import intercalation_pair, metal_cell
 
+ROOT = Path(__file__).parents[2]
 SETTINGS = GpawSettings(cutoff_eV=400.0, kspacing_per_A=0.3, d3_damping="bj")
 
 
@@ -38,7 +45,7 @@ def lithium_cobalt_oxide() -> Structure:
 
 def test_cobalt_in_an_oxide_gets_mps_u_on_its_d_shell_and_no_other_element_any(lithium_cobalt_oxide):
     parameters = gpaw_parameters(lithium_cobalt_oxide, SETTINGS, metal=False)
-    assert parameters["setups"] == {"Co": ":d,3.32"}
+    assert parameters["setups"] == {"Co": ":d,3.32,0"}
     assert parameters["xc"] == "PBE"
     assert parameters["mode"] == {"name": "pw", "ecut": 400.0}
     assert (parameters["spinpol"], parameters["occupations"]["width"]) == (True, 0.05)
@@ -87,8 +94,63 @@ def test_without_gpaw_one_message_says_how_to_install_it(monkeypatch):
         require_gpaw()
 
 
+with_gpaw = pytest.mark.skipif(
+    importlib.util.find_spec("gpaw") is None, reason="GPAW is not installed: make gpaw"
+)
+SNAKEFILE = f"""
+import os
+from ionsieve import algorithms
+from ionsieve import config as configuration
+
+os.environ.update(OMP_NUM_THREADS="1", PYTHONPATH={str(ROOT)!r} + os.pathsep + os.getenv("PYTHONPATH", ""))
+config_model = configuration.load({{
+    "working_ion": "Li",
+    "data": {{"sources": ["demo", "files"], "files": {{"structures": ["x.cif"]}}}},
+    "validation": {{"gpaw": True, "gpaw_cutoff_eV": 250.0, "gpaw_kspacing_per_A": 1.2}},
+}})
+SHORTLIST, candidate_structure = "x.cif", "x.cif"
+
+include: "{ROOT}/rules/validation.smk"
+"""
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("gpaw") is None, reason="GPAW is not installed: make gpaw")
+@with_gpaw
+def test_the_rules_compute_in_the_cells_that_the_universal_potential_left(tmp_path):
+    hydride = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.08), ["Li", "H"], [[0, 0, 0], [0.5] * 3])
+    pair = intercalation_pair(hydride.get_primitive_structure(), "Li")
+    pair.discharged.to(filename=str(tmp_path / "x.cif"))
+    (tmp_path / "Snakefile").write_text(SNAKEFILE)
+    relaxed = {
+        "status": "ok", "reason": None, "formula": "LiH", "n_ions": 1, "structure_digest": pair.digest,
+        "volume_change": 0.0, "framework_collapsed": True,
+        "cells": {"discharged": to_columns(pair.discharged), "charged": to_columns(pair.charged)},
+    }  # fmt: skip
+    write_json(tmp_path / "results/validation/x/universal_potential.json", relaxed)
+    run = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "1", "results/validation/x/gpaw.json"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.getenv("PYTHONPATH", "")])},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    found = read_json(tmp_path / "results/validation/x/gpaw.json")
+    assert (found["status"], found["reason"]) == ("ok", None)
+    metal = read_json(tmp_path / "results/validation/metals/Li/gpaw.json")
+    assert found["voltage_V"] == pytest.approx(
+        found["cells"]["charged"]["energy_eV"]
+        + metal["energy_eV"]
+        - found["cells"]["discharged"]["energy_eV"]
+    )
+    assert found["voltage_V"] > found["voltage_without_d3_V"] + found["d3_on_metal_V"]
+    assert (found["framework_collapsed"], found["structure_digest"]) == (True, pair.digest)
+
+
+@pytest.mark.slow
+@with_gpaw
 def test_lithium_cobalt_oxide_is_near_3_8_volts_without_d3(lithium_cobalt_oxide, tmp_path):
     charged = cobalt_oxide(2.8354, 4.9393, 73.320, 0.26588, lithium=False)
     discharged, charged, metal = (
