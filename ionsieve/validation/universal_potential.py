@@ -35,7 +35,7 @@ MAX_FORCE_EV_PER_A = 0.1
 MAX_STEPS = 100
 # A cell that leaves these bounds has fallen apart; the relaxation stops.
 VOLUME_RATIO_BOUNDS = (0.5, 2.0)
-# No label lies beyond. Of 2,818 real pairs CHGNet put 13 there, down to -50 V: hosts that fell into a hole of it.
+# No label lies beyond. Of 2,818 real pairs CHGNet put 13 there, down to -50 V: hosts that fell into a hole.
 PLAUSIBLE_VOLTAGES_V = (-3.0, 9.0)
 LARGEST_STEP_A = 0.15
 # eV/A^2: the stiffness of a bond in an oxide to start from; ASE's 70 takes steps half as long.
