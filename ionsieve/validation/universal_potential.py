@@ -108,7 +108,7 @@ def relax_pair(
     discharged = relax(pair.discharged, calculator)
     charged = relax(pair.charged, calculator)
     partial = [
-        relax(_partial_state(discharged.structure, pair.working_ion, content, order, calculator), calculator)
+        relax(partial_state(discharged.structure, pair.working_ion, content, order, calculator), calculator)
         for content in contents
     ]
     voltage_V = average_voltage(
@@ -178,6 +178,16 @@ def relax(
     )
 
 
+def partial_state(
+    discharged: Structure, working_ion: str, content: float, order: Order, calculator: Calculator
+) -> Structure:
+    """A cell that keeps about ``content`` of its working ions; who chooses them: see :func:`relax_pair`."""
+    if order == "electrostatics":
+        return lowest_orderings(discharged, working_ion, content, 1)[0]
+    proposed = lowest_orderings(discharged, working_ion, content, ORDERINGS_TRIED)
+    return min(proposed, key=lambda structure: static_energy(structure, calculator) / len(structure))
+
+
 def static_energy(structure: Structure, calculator: Calculator) -> float:
     """Energy in eV of a cell as it stands."""
     atoms = AseAtomsAdaptor.get_atoms(structure)
@@ -222,15 +232,6 @@ def provenance(name: str, calculator: Calculator) -> dict[str, Any]:
         "licence": licence.strip().splitlines()[0] if licence.strip() else None,
         "model": None if model is None else str(model),
     }
-
-
-def _partial_state(
-    discharged: Structure, working_ion: str, content: float, order: Order, calculator: Calculator
-) -> Structure:
-    if order == "electrostatics":
-        return lowest_orderings(discharged, working_ion, content, 1)[0]
-    proposed = lowest_orderings(discharged, working_ion, content, ORDERINGS_TRIED)
-    return min(proposed, key=lambda structure: static_energy(structure, calculator) / len(structure))
 
 
 def _cell_document(relaxed: Relaxed) -> dict[str, Any]:
