@@ -29,8 +29,8 @@ from ionsieve.validation.orderings import lowest_orderings
 from ionsieve.validation.pair import Pair
 from ionsieve.validation.voltage_curve import voltage_steps
 
-# Half of it cost five real pairs 1.1 to 7.5 times as much, changed four voltages by at most 0.01 V, and drew the
-# fifth by 0.2 V away from DFT, into a minimum that the potential alone has.
+# Half of it cost five real pairs 1.1 to 7.5 times as much, changed four voltages by at most 0.01 V, and drew
+# the fifth by 0.2 V away from DFT, into a minimum that the potential alone has.
 MAX_FORCE_EV_PER_A = 0.1
 MAX_STEPS = 100
 # A cell that leaves these bounds has fallen apart; the relaxation stops.
