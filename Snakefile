@@ -52,6 +52,7 @@ localrules:
     resolved_config,
     pull_materials_project,
     pull_gnome,
+    host_phases,
     fetch_all,
     refresh,
 

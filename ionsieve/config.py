@@ -499,10 +499,10 @@ class ValidationConfig(_Section):
         default="electrostatics",
         description="Who says which ions stay: point charges, or the potential among their lowest five.",
     )
-    hull_entries: Path | None = Field(
+    hull_entries: Literal["materials_project"] | Path | None = Field(
         default=None,
-        description="JSON list of pymatgen ComputedEntry, corrected as the Materials Project's: the phases"
-        " that a charged host may fall apart into.",
+        description="Phases that a charged host may fall apart into: `materials_project` asks for them, with"
+        " your key; or a JSON list of pymatgen ComputedEntry with the same corrections; null: not looked at.",
     )
     gpaw: bool = Field(
         default=False,
@@ -541,10 +541,11 @@ class ValidationConfig(_Section):
 
     @field_validator("hull_entries")
     @classmethod
-    def _hull_entries_exist(cls, path: Path | None) -> Path | None:
-        if path and not path.is_file():
-            raise ValueError(f"{path} does not exist (seen from {Path.cwd()}); mend validation.hull_entries")
-        _refuse_braces([path] if path else [])
+    def _hull_entries_exist(cls, path: str | Path | None) -> str | Path | None:
+        if isinstance(path, Path):
+            if not path.is_file():
+                raise ValueError(f"{path} is neither materials_project nor a file (seen from {Path.cwd()})")
+            _refuse_braces([path])
         return path
 
     @field_validator("aimd_results")

@@ -149,6 +149,14 @@ def shortlist_universal_potential(wildcards):
     )
 
 
+def hull_entries(wildcards):
+    """Phases that a candidate's charged host may fall apart into, where they are asked for."""
+    entries = config_model.validation.hull_entries
+    if entries == "materials_project":
+        return [f"results/data/host_phases/{wildcards.material_id}.json"]
+    return [] if entries is None else [str(entries)]
+
+
 def shortlist_validation(wildcards):
     """Validation results of the shortlisted candidates and controls; none where it is switched off."""
     if not config_model.validation.enabled:

@@ -1,13 +1,37 @@
 # The cheapest tier of the validation, a universal potential, and the table of all tiers.
 
 
+# Asks over the network, like a pull: a job of the machine that Snakemake itself runs on.
+rule host_phases:
+    input:
+        structure=candidate_structure,
+        shortlist=ancient(SHORTLIST),
+    output:
+        entries="results/data/host_phases/{material_id}.json",
+    log:
+        "results/logs/host_phases/{material_id}.log",
+    benchmark:
+        "results/benchmarks/host_phases/{material_id}.tsv"
+    conda:
+        "../envs/ionsieve.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        algorithm=algorithms.UNIVERSAL_POTENTIAL,
+        working_ion=config_model.working_ion,
+    message:
+        "Stable phases near the charged host of {wildcards.material_id}"
+    script:
+        "../workflow_scripts/host_phases.py"
+
+
 rule relax_pair:
     input:
         structure=candidate_structure,
         shortlist=ancient(SHORTLIST),
-        hull_entries=[
-            str(path) for path in [config_model.validation.hull_entries] if path
-        ],
+        hull_entries=hull_entries,
     output:
         result="results/validation/{material_id}/universal_potential.json",
     log:

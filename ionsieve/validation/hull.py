@@ -35,7 +35,7 @@ def charged_host_decomposition(charged: Relaxed, entry_files: Sequence[Path | st
     """
     unknown = {"decomposition_energy_eV_per_atom": None, "decomposition_products": None}
     if not entry_files:
-        return {**unknown, "hull_reason": "validation.hull_entries names no phases to compare with"}
+        return {**unknown, "hull_reason": "validation.hull_entries asks for no phases to compare with"}
     host = ComputedEntry(charged.structure.composition, charged.energy_eV)
     entries = [entry for entry in read_entries(entry_files[0]) if set(entry.elements) <= set(host.elements)]
     bare = sorted(

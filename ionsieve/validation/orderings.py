@@ -13,7 +13,6 @@ content asks for (their Hermite normal forms), so that no shape of cell is prefe
 
 import itertools
 import math
-from collections.abc import Iterator
 
 import numpy as np
 from pymatgen.analysis.ewald import EwaldSummation
@@ -22,6 +21,7 @@ from pymatgen.core import Structure
 from ionsieve.electrochemistry import formal_charges
 from ionsieve.errors import CandidateFailed
 from ionsieve.ions import ion_charge
+from ionsieve.transport.supercell import hermite_normal_forms
 
 # How far the content may be from the one asked for, before a supercell is taken.
 CONTENT_TOLERANCE = 0.075
@@ -53,7 +53,7 @@ def lowest_orderings(
         )
     multiple, n_kept = _supercell_and_count(n_in_cell, content)
     ranked = []
-    for matrix in _hermite_normal_forms(multiple):
+    for matrix in hermite_normal_forms(multiple):
         supercell = discharged.make_supercell(matrix, in_place=False).get_reduced_structure("LLL")
         sites = [index for index, site in enumerate(supercell) if site.specie.symbol == working_ion]
         field_eV, coupling_eV = _electrostatics(supercell, working_ion, sites, n_kept)
@@ -87,19 +87,6 @@ def _supercell_and_count(n_in_cell: int, content: float) -> tuple[int, int]:
     raise CandidateFailed(
         f"a content of {content:g} needs more than {MOST_CELLS} cells; ask for contents further from 0 and 1"
     )
-
-
-def _hermite_normal_forms(determinant: int) -> Iterator[np.ndarray]:
-    """Every distinct superlattice of this many cells, once."""
-    for a in range(1, determinant + 1):
-        if determinant % a:
-            continue
-        for c in range(1, determinant // a + 1):
-            if determinant // a % c:
-                continue
-            f = determinant // a // c
-            for b, d, e in itertools.product(range(c), range(f), range(f)):
-                yield np.array([[a, b, d], [0, c, e], [0, 0, f]])
 
 
 def _electrostatics(

@@ -10,8 +10,17 @@ from scipy.optimize import minimize_scalar
 from ionsieve.errors import CandidateFailed
 from ionsieve.potential.by_name import calculator_by_name
 from ionsieve.validation.host_survival import broken_bonds, host_survival
+from ionsieve.validation.orderings import lowest_orderings
 from ionsieve.validation.pair import intercalation_pair
-from ionsieve.validation.universal_potential import document, provenance, relax, relax_pair
+from ionsieve.validation.universal_potential import (
+    ORDERINGS_TRIED,
+    document,
+    partial_state,
+    provenance,
+    relax,
+    relax_pair,
+    static_energy,
+)
 from ionsieve.validation.voltage_curve import voltage_steps
 
 FACES = [[0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]]
@@ -180,3 +189,15 @@ def test_provenance_names_package_version_and_licence():
     found = provenance("chgnet", EMT())
     assert found["package"] == "chgnet" and found["version"] and "BSD" in found["licence"]
     assert provenance("nowhere.to.be.found", EMT())["version"] is None
+
+
+def test_the_potential_may_choose_the_ions_that_stay_among_the_electrostatic_best(ordered_alcu3):
+    """Every other aluminium atom leaves, in rows, sheets or alternately."""
+    host = ordered_alcu3
+    proposed = lowest_orderings(host, "Al", 0.5, ORDERINGS_TRIED)
+    energies_eV = [static_energy(cell, EMT()) / len(cell) for cell in proposed]
+    chosen = partial_state(host, "Al", 0.5, "universal_potential", EMT())
+    assert len(proposed) > 1
+    assert static_energy(chosen, EMT()) / len(chosen) == pytest.approx(min(energies_eV))
+    by_charges = partial_state(host, "Al", 0.5, "electrostatics", EMT())
+    assert by_charges.composition == proposed[0].composition
