@@ -90,9 +90,9 @@ def gpaw_parameters(structure: Structure, settings: GpawSettings, *, metal: bool
         # 0: occupations within the augmentation sphere as they are, as in VASP, where U's values come from.
         "setups": {symbol: f":d,{u_eV:g},0" for symbol, u_eV in hubbard_u(structure.composition).items()},
         "spinpol": not metal,
-        # The energy counts, whose error is of second order in the density's: charged hosts with metallic
-        # bands would go on for long at the default of 1e-4.
-        "convergence": {"energy": 1e-4, "density": 5e-3},
+        # The energy counts, whose error is of second order in those of density and eigenstates: charged hosts
+        # with metallic bands would go on for long at GPAW's defaults.
+        "convergence": {"energy": 1e-4, "density": 5e-3, "eigenstates": 1e-5},
         "mixer": {"method": "difference", "backend": "pulay", "beta": 0.1, "nmaxold": 8, "weight": 50},
         "txt": "gpaw.txt",
     }

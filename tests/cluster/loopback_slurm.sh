@@ -67,8 +67,8 @@ MinJobAge=600
 KillWait=20
 GresTypes=gpu
 NodeName=$host NodeAddr=127.0.0.1 CPUs=4 RealMemory=8000 Gres=gpu:1 State=UNKNOWN
-PartitionName=cpu Nodes=$host Default=YES MaxTime=120 State=UP
-PartitionName=gpu Nodes=$host MaxTime=120 State=UP
+PartitionName=cpu Nodes=$host Default=YES MaxTime=7-00:00:00 State=UP
+PartitionName=gpu Nodes=$host MaxTime=7-00:00:00 State=UP
 CONF
   echo "NodeName=$host Name=gpu Count=1 File=/dev/zero" >/etc/slurm/gres.conf
   slurmctld -c
