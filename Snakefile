@@ -54,6 +54,7 @@ localrules:
     resolved_config,
     pull_materials_project,
     pull_gnome,
+    host_phases,
     fetch_all,
     refresh,
 
@@ -70,6 +71,7 @@ include: "rules/potential.smk"
 include: "rules/refinement.smk"
 include: "rules/transport.smk"
 include: "rules/validation.smk"
+include: "rules/validation_tiers.smk"
 include: "rules/report.smk"
 include: "rules/demo.smk"
 include: "rules/upkeep.smk"
@@ -81,3 +83,6 @@ rule all:
         "results/report/index.html",
         "results/candidates.csv",
         "results/config.yaml",
+        shortlist_aimd,
+        shortlist_gpaw,
+        shortlist_vasp,

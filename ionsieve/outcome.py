@@ -49,19 +49,20 @@ def candidate_outcome(
     write_json(result, document)
 
 
-def clear_failed(stage_folders: Sequence[Path], summaries: Sequence[Path]) -> list[Path]:
-    """Remove the folders of candidates that did not end well; returns what was removed.
+def clear_failed(stage_folders: Sequence[Path], independent: Path, summaries: Sequence[Path]) -> list[Path]:
+    """Remove what did not end well, so that it runs again; returns what was removed.
 
-    A candidate's later stages go with its earlier ones, and the ``summaries`` of all candidates with any
-    of them: Snakemake would not rerun a job whose results exist merely because something before it is gone.
+    Of ``stage_folders``, which follow one another, a candidate's folder goes, and those of its later stages;
+    of ``independent``, whose results need one another only where they passed a failure on, the failed result
+    files alone: a day of DFT must not go with a minute's failure beside it. With any of them go the
+    ``summaries`` of all candidates: Snakemake would not rerun a job whose results exist merely because
+    something before it is gone.
     """
     failed = {
         (stage, path.relative_to(stage).parts[0])
         for stage in stage_folders
-        for path in stage.rglob("*.json")
-        if len(path.relative_to(stage).parts) > 1
-        and read_json(path).get("status", OK) != OK
-        and not _was_mended(stage / path.relative_to(stage).parts[0])
+        for path in _failed_results(stage)
+        if not _was_mended(stage / path.relative_to(stage).parts[0])
     }
     first_failure = {
         name: min(stage_folders.index(stage) for stage, other in failed if other == name)
@@ -75,6 +76,9 @@ def clear_failed(stage_folders: Sequence[Path], summaries: Sequence[Path]) -> li
     ]
     for folder in cleared:
         shutil.rmtree(folder)
+    for path in _failed_results(independent):
+        path.unlink()
+        cleared.append(path)
     if cleared:
         for path in summaries:
             path.unlink(missing_ok=True)
@@ -85,3 +89,12 @@ def _was_mended(folder: Path) -> bool:
     """Whether a later round of refinement put right what the gate rejected: the potential went to MD."""
     deployed = folder / "deployed.json"
     return deployed.exists() and read_json(deployed)["status"] == OK
+
+
+def _failed_results(folder: Path) -> list[Path]:
+    """Result files of candidates below ``folder`` with another status than ok."""
+    return [
+        path
+        for path in sorted(folder.rglob("*.json"))
+        if len(path.relative_to(folder).parts) > 1 and read_json(path).get("status", OK) != OK
+    ]

@@ -59,6 +59,7 @@ def rank(
     shortlist: pd.DataFrame,
     transport: Mapping[str, Mapping[str, Any]],
     validation: Mapping[str, Mapping[str, Any]],
+    universal_potential: Mapping[str, Mapping[str, Any]],
     potential_force_mae_eV_per_A: Mapping[str, float | None],
     min_conductivity_mS_per_cm: float,
 ) -> pd.DataFrame:
@@ -67,7 +68,8 @@ def rank(
     Parameters
     ----------
     shortlist : rows of :data:`ionsieve.tables.SCREENED`, controls among them.
-    transport, validation : result documents by material_id; what is missing counts as not run.
+    transport, validation, universal_potential : result documents by material_id; what is missing counts as
+        not run.
     potential_force_mae_eV_per_A : held-out force error of the potential behind each candidate's MD.
 
     Returns
@@ -80,6 +82,7 @@ def rank(
             {str(key): _plain(value) for key, value in candidate.items()},
             transport.get(candidate["material_id"], {}),
             validation.get(candidate["material_id"], {}),
+            universal_potential.get(candidate["material_id"], {}),
             potential_force_mae_eV_per_A.get(candidate["material_id"]),
             min_conductivity_mS_per_cm,
         )
@@ -134,6 +137,7 @@ def _row(
     candidate: Mapping[str, Any],
     transport: Mapping[str, Any],
     validation: Mapping[str, Any],
+    universal_potential: Mapping[str, Any],
     force_mae: float | None,
     min_conductivity_mS_per_cm: float,
 ) -> dict[str, Any]:
@@ -142,6 +146,8 @@ def _row(
     measured = {name: transport.get(name) if succeeded else None for name in _TRANSPORT_COLUMNS}
     measured["temperature_K"] = transport.get("temperature_K")
     reason = transport.get("reason") if transport else "no result of molecular dynamics yet"
+    relaxed_V = universal_potential.get("voltage_V")
+    collapsed = bool(universal_potential.get("framework_collapsed"))
     score = None
     if succeeded and candidate["role"] == "candidate":
         passes = conductivity_pass_probability(transport, min_conductivity_mS_per_cm)
@@ -157,8 +163,10 @@ def _row(
         "md_status": md_status,
         "md_reason": reason,
         "validation_status": _validation_status(validation),
+        "universal_potential_voltage_V": relaxed_V,
+        "voltage_disagreement_V": None if relaxed_V is None else relaxed_V - candidate["voltage_V"],
         "score": score,
-        "flags": ";".join(_flags(candidate, measured, md_status, min_conductivity_mS_per_cm)),
+        "flags": ";".join(_flags(candidate, measured, md_status, collapsed, min_conductivity_mS_per_cm)),
     }
 
 
@@ -172,6 +180,7 @@ def _flags(
     candidate: Mapping[str, Any],
     measured: Mapping[str, Any],
     md_status: str,
+    collapsed: bool,
     min_conductivity_mS_per_cm: float,
 ) -> Sequence[str]:
     bound = measured["conductivity_kind"] == "upper_bound"
@@ -184,6 +193,7 @@ def _flags(
         "hull_unknown": candidate["energy_above_hull_eV_per_atom"] is None,
         "upper_bound": bound,
         "low_conductivity": value is not None and value < min_conductivity_mS_per_cm,
+        "framework_collapsed": collapsed,
         md_status: md_status != OK,
     }
     return [name for name, is_set in present.items() if is_set]

@@ -220,8 +220,30 @@ RANKED = pa.schema(
         _text("md_status"),  # ok, failed, unstable, host_melted, host_diffusing, potential_rejected, missing
         _text("md_reason", nullable=True),
         _text("validation_status"),  # prepared, failed, missing
+        _number("universal_potential_voltage_V", nullable=True),  # of the pair, relaxed
+        _number("voltage_disagreement_V", nullable=True),  # that one minus voltage_V
         _number("score", nullable=True),
         _text("flags"),  # known, anion_redox, hull_unknown, upper_bound ...; separated by ";"
+    ]
+)
+
+
+# Predicted and computed voltages of the finalists, one row per finalist and tier.
+VALIDATION_SUMMARY = pa.schema(
+    [
+        _text("material_id"),
+        _text("formula"),
+        _text("role"),
+        _text("tier"),  # universal_potential, vasp ...
+        _text("status"),  # prepared, running, done, failed, stale
+        _text("reason", nullable=True),
+        _number("predicted_voltage_V"),  # of the voltage model
+        _number("computed_voltage_V", nullable=True),
+        _number("disagreement_V", nullable=True),  # computed minus predicted
+        _number("volume_change", nullable=True),  # charged over discharged volume, minus 1
+        pa.field("framework_collapsed", pa.bool_(), nullable=True),
+        _number("decomposition_energy_eV_per_atom", nullable=True),  # of the charged host
+        _text("label_kind", nullable=True),  # what the computed voltage is: "CHGNet" ...
     ]
 )
 

@@ -7,6 +7,7 @@ rule rank:
         transport=shortlist_transport,
         potentials=shortlist_potentials,
         validation=shortlist_validation,
+        universal_potential=shortlist_universal_potential,
     output:
         csv="results/candidates.csv",
         table="results/report/ranked.parquet",
@@ -54,6 +55,7 @@ rule report:
         potentials=shortlist_potentials,
         force_parity=shortlist_force_parity,
         validation=shortlist_validation,
+        validation_summary="results/validation/summary.parquet",
     output:
         page="results/report/index.html",
     log:
@@ -95,6 +97,7 @@ rule partial_report:
         potential_mode=config_model.potential.mode,
         potential_result=f"{LAST_MODEL}.json",
         validated=config_model.validation.enabled,
+        relaxed=config_model.validation.universal_potential is not None,
         min_conductivity_mS_per_cm=config_model.transport.min_conductivity_mS_per_cm,
     message:
         "Writing results/report/partial/index.html from what exists"

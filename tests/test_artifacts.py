@@ -89,10 +89,23 @@ def test_retrying_clears_a_failed_candidate_from_its_first_failure_on(tmp_path):
         write_json(stages[1] / candidate / "1200K" / "md.json", {"status": status})
     summary = tmp_path / "candidates.csv"
     summary.touch()
-    assert clear_failed(stages, [summary]) == [stages[1] / "bad"]
+    assert clear_failed(stages, tmp_path / "validation", [summary]) == [stages[1] / "bad"]
     assert not summary.exists()
     assert (stages[0] / "bad").exists() and (stages[1] / "good").exists()
-    assert clear_failed(stages, []) == []
+    assert clear_failed(stages, tmp_path / "validation", []) == []
+
+
+def test_retrying_a_failed_tier_of_the_validation_keeps_the_tiers_beside_it(tmp_path):
+    validation = tmp_path / "validation"
+    failed = validation / "a" / "universal_potential.json"
+    write_json(failed, {"status": "failed", "reason": "no such element"})
+    for kept in ("a/vasp.json", "b/universal_potential.json"):
+        write_json(validation / kept, {"status": "ok", "reason": None})
+    assert clear_failed([], validation, []) == [failed]
+    assert sorted(path.name for path in validation.rglob("*.json")) == [
+        "universal_potential.json",
+        "vasp.json",
+    ]
 
 
 def test_a_potential_that_refinement_mended_is_not_cleared(tmp_path):
@@ -100,4 +113,6 @@ def test_a_potential_that_refinement_mended_is_not_cleared(tmp_path):
     for candidate, deployed in (("mended", {"status": "ok"}), ("rejected", rejected)):
         write_json(tmp_path / "potential" / candidate / "model.json", rejected)
         write_json(tmp_path / "potential" / candidate / "deployed.json", deployed)
-    assert clear_failed([tmp_path / "potential"], []) == [tmp_path / "potential" / "rejected"]
+    assert clear_failed([tmp_path / "potential"], tmp_path / "validation", []) == [
+        tmp_path / "potential" / "rejected"
+    ]

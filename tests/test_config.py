@@ -151,3 +151,13 @@ def test_folder_without_crystals_is_named(tmp_path):
 def test_resolved_configuration_reads_back_as_itself():
     model = config.load({"seed": 7, "screen": {"min_voltage_V": 2.5}})
     assert config.load(yaml.safe_load(config.to_yaml(model))) == model
+
+
+def test_gpaw_without_a_tier_that_relaxes_its_cells_is_refused():
+    message = _message({"validation": {"gpaw": True, "universal_potential": None}})
+    assert "GPAW computes in the cells that it relaxes" in message
+
+
+def test_a_folder_of_ab_initio_results_that_is_not_there_is_refused(tmp_path):
+    message = _message({"validation": {"aimd_results": str(tmp_path / "no_such_folder")}})
+    assert "no_such_folder is not a folder" in message

@@ -71,8 +71,10 @@ def bounded(bound: float) -> dict:
     }
 
 
-def ranked(rows: list[dict], transport: dict, validation: dict | None = None) -> pd.DataFrame:
-    return rank(pd.DataFrame(rows), transport, validation or {}, {}, THRESHOLD)
+def ranked(
+    rows: list[dict], transport: dict, validation: dict | None = None, universal_potential: dict | None = None
+) -> pd.DataFrame:
+    return rank(pd.DataFrame(rows), transport, validation or {}, universal_potential or {}, {}, THRESHOLD)
 
 
 def test_a_conductivity_on_the_threshold_passes_with_one_half():
@@ -194,9 +196,22 @@ def test_validation_states_reach_the_table():
     assert table["validation_status"].to_dict() == {"a": "prepared", "b": "failed"}
 
 
+def test_the_relaxed_pair_shows_beside_the_prediction_and_a_lost_host_is_flagged():
+    relaxed = {
+        "a": {"status": "ok", "voltage_V": 2.5, "framework_collapsed": True},
+        "b": {"status": "failed", "reason": "no such element"},
+    }
+    table = ranked([shortlisted("a"), shortlisted("b")], {}, None, relaxed).set_index("material_id")
+    assert table.loc["a", "universal_potential_voltage_V"] == 2.5
+    assert table.loc["a", "voltage_disagreement_V"] == pytest.approx(2.5 - table.loc["a", "voltage_V"])
+    assert "framework_collapsed" in table.loc["a", "flags"].split(";")
+    assert table.loc["b", ["universal_potential_voltage_V", "voltage_disagreement_V"]].isna().all()
+    assert "framework_collapsed" not in table.loc["b", "flags"]
+
+
 def test_an_empty_shortlist_gives_an_empty_table_with_all_columns(tmp_path):
     empty = tables.to_arrow([], tables.SCREENED).to_pandas()
-    table = rank(empty, {}, {}, {}, THRESHOLD)
+    table = rank(empty, {}, {}, {}, {}, THRESHOLD)
     assert list(table.columns) == tables.RANKED.names and table.empty
     write_csv(table, tmp_path / "candidates.csv")
     assert (tmp_path / "candidates.csv").read_text() == ",".join(tables.RANKED.names) + "\n"

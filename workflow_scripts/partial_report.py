@@ -20,6 +20,7 @@ def main(snakemake: Any) -> None:
         params.min_conductivity_mS_per_cm,
         shared_potential=params.potential_mode == "shared",
         validated=params.validated,
+        relaxed=params.relaxed,
         potential_result=params.potential_result,
     )
     write_text(params.page, build_report(sources))

@@ -1,7 +1,7 @@
 """Join shortlist, molecular dynamics and validation into the final ranking.
 
-Input: shortlist table, transport.json, model.json and validation.json of its rows. Output: the ranked
-table as Parquet and as CSV.
+Input: shortlist table, transport.json, model.json, validation.json and universal_potential.json of its
+rows. Output: the ranked table as Parquet and as CSV.
 """
 
 from typing import Any
@@ -19,6 +19,7 @@ def main(snakemake: Any) -> None:
         shortlist,
         documents_by_material(snakemake.input.transport),
         documents_by_material(snakemake.input.validation),
+        documents_by_material(snakemake.input.get("universal_potential", [])),
         force_errors(documents_by_material(snakemake.input.potentials), material_ids),
         snakemake.params.min_conductivity_mS_per_cm,
     )

@@ -16,6 +16,7 @@ ONE_FILE = (
     "screened",
     "shortlist",
     "ranked",
+    "validation_summary",
 )
 # Not there when voltage.interpretation is off.
 INTERPRETATION = ("interpretation", "learned_elements", "local_environments")

@@ -9,12 +9,14 @@ from pathlib import Path
 from ionsieve.outcome import clear_failed
 
 RESULTS = Path("results")
-STAGES = ("potential", "transport", "validation")
-SUMMARIES = ("candidates.csv", "report/ranked.parquet", "report/index.html")
+STAGES = ("potential", "transport")
+VALIDATION = RESULTS / "validation"
+SUMMARIES = ("validation/summary.parquet", "candidates.csv", "report/ranked.parquet", "report/index.html")
 
 
 def main(snakemake) -> None:
-    cleared = clear_failed([RESULTS / stage for stage in STAGES], [RESULTS / name for name in SUMMARIES])
+    stages, summaries = ([RESULTS / name for name in names] for names in (STAGES, SUMMARIES))
+    cleared = clear_failed(stages, VALIDATION, summaries)
     for folder in cleared:
         print(f"cleared {folder}")
     print(f"{len(cleared)} results cleared; run the workflow again to retry them")

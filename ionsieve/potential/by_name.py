@@ -69,7 +69,10 @@ def require_known_elements(atoms: Atoms, known: Collection[str] | None, name: st
 
 
 def calculator_by_name(
-    name: str, arguments: Mapping[str, Any] | None = None, device: str = CPU
+    name: str,
+    arguments: Mapping[str, Any] | None = None,
+    device: str = CPU,
+    key: str = "potential.teacher",
 ) -> Calculator:
     """Make an ASE calculator that gives energy, forces and stress.
 
@@ -78,6 +81,7 @@ def calculator_by_name(
     name : ``chgnet`` (its weights come with its package), or an import path.
     arguments : keyword arguments of the class or function.
     device : of CHGNet, ``cpu`` or ``cuda``; others are told theirs in ``arguments``, by names of their own.
+    key : of the configuration, for messages.
 
     Raises
     ------
@@ -90,21 +94,21 @@ def calculator_by_name(
         make = getattr(importlib.import_module(path), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(
-            f"potential.teacher {name!r} cannot be imported ({first_line(error)}): give chgnet or the import"
+            f"{key} {name!r} cannot be imported ({first_line(error)}): give chgnet or the import"
             " path of an ASE calculator, as mace.calculators.mace_mp, and install its package beside IonSieve"
         ) from error
     try:
         calculator = make(**(arguments or {}))
     except Exception as error:  # whatever another package raises when it is made wrongly
         raise ConfigError(
-            f"potential.teacher {name!r} cannot be made with teacher_arguments {dict(arguments or {})}:"
+            f"{key} {name!r} cannot be made with {key}_arguments {dict(arguments or {})}:"
             f" {type(error).__name__}: {first_line(error)}"
         ) from error
     given = getattr(calculator, "implemented_properties", ())
     missing = [quantity for quantity in NEEDED if quantity not in given]
     if missing:
         raise ConfigError(
-            f"potential.teacher {name!r} gives no {' and no '.join(missing)}, and MD at constant pressure"
+            f"{key} {name!r} gives no {' and no '.join(missing)}, and MD at constant pressure"
             f" needs {', '.join(NEEDED)}: choose a calculator that has them"
         )
     return calculator

@@ -17,7 +17,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ionsieve.report.sources import SHARED_POTENTIAL, MsdCurve, ReportSources
-from ionsieve.report.wording import DASH, conductivity, label_kinds, number, voltage
+from ionsieve.report.wording import DASH, conductivity, label_kinds, number, tier, voltage
 from ionsieve.transport.analysis import line_through, of_kind
 from ionsieve.transport.arrhenius import ROOM_TEMPERATURE_K, ArrheniusFit
 
@@ -375,6 +375,50 @@ def msd(sources: ReportSources) -> Figure | None:
         "materials, logarithmic axes.",
         caption="Solid: working ions; dotted: host atoms of the same material. On logarithmic axes diffusion "
         "is a line of slope one (dashed guide), rattling in a cage is flat.",
+        plot=plot,
+    )
+
+
+def validation_parity(sources: ReportSources) -> Figure | None:
+    """Computed against predicted voltage of the finalists, by tier."""
+    rows = sources.validation_summary
+    if rows is None or rows["computed_voltage_V"].notna().sum() == 0:
+        return None
+    rows = rows[rows["computed_voltage_V"].notna()]
+    plot = _canvas("Predicted voltage (V)", "Computed voltage (V)")
+    both = np.concatenate([rows["predicted_voltage_V"], rows["computed_voltage_V"]])
+    ends_V = [float(np.floor(both.min())), float(np.ceil(both.max()))]
+    plot.add_scatter(
+        x=ends_V,
+        y=ends_V,
+        mode="lines",
+        line={"color": GREY, "width": 1},
+        showlegend=False,
+        hoverinfo="skip",
+    )
+    for (name, of_tier), colour, symbol in zip(
+        rows.groupby("tier", sort=False), cycle(SERIES), cycle(("circle", "diamond", "square")), strict=False
+    ):
+        collapsed = of_tier["framework_collapsed"].eq(True)
+        plot.add_scatter(
+            x=of_tier["predicted_voltage_V"].round(4).tolist(),
+            y=of_tier["computed_voltage_V"].round(4).tolist(),
+            mode="markers",
+            name=f"{html.escape(tier(str(name)))} ({len(of_tier)})",
+            marker={
+                "color": colour,
+                "symbol": [f"{symbol}-open" if lost else symbol for lost in collapsed],
+                "size": 10,
+            },
+            text=[html.escape(text) for text in of_tier["formula"]],
+            hovertemplate="%{text}: predicted %{x:.2f} V, computed %{y:.2f} V<extra></extra>",
+        )
+    return Figure(
+        name="validation-parity",
+        title="Computed against predicted voltage",
+        alternative=f"Parity plot of {len(rows)} computed voltages against the voltage model's, by tier.",
+        caption="Open symbols: the host is no longer the same crystal once its ions are gone. On the line, "
+        "both agree.",
         plot=plot,
     )
 

@@ -56,6 +56,7 @@ def build_report(sources: ReportSources) -> str:
             figures.msd(sources),
             figures.arrhenius(sources),
             figures.force_parity(sources),
+            figures.validation_parity(sources),
         )
         if figure is not None
     ]
@@ -79,6 +80,7 @@ def build_report(sources: ReportSources) -> str:
         softening=_softening_rows(sources),
         motion=_motion_rows(sources),
         validation=_validation_rows(sources),
+        tiers=_tier_rows(sources),
         rejects=(sources.catalogue or {}).get("rejects") or {},
         reject_examples=_reject_examples(sources),
         catalogue=sources.catalogue,
@@ -410,6 +412,17 @@ def _validation_rows(sources: ReportSources) -> list[dict[str, Any]]:
         if result is not None:
             rows.append({"formula": formula, "material_id": material_id, **result})
     return rows
+
+
+def _tier_rows(sources: ReportSources) -> list[dict[str, Any]]:
+    """Predicted and computed voltage of each finalist, tier by tier."""
+    if sources.validation_summary is None:
+        return []
+    rows = [
+        {str(name): None if pd.isna(value) else value for name, value in row.items()}
+        for row in sources.validation_summary.to_dict("records")
+    ]
+    return [{**row, "tier": wording.tier(str(row["tier"]))} for row in rows]
 
 
 def _shortlisted(sources: ReportSources) -> list[tuple[str, str]]:

@@ -38,6 +38,8 @@ class ReportFiles:
     potentials: Sequence[Path] = ()
     force_parity: Sequence[Path] = ()
     validation: Sequence[Path] = ()
+    universal_potential: Sequence[Path] = ()
+    validation_summary: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +67,10 @@ class ReportSources:
     interpretation : counts of what a network without chemistry learned.
     learned_elements, local_environments : its maps (:mod:`ionsieve.voltage.interpretation_tables`).
     contributions : by material_id, the neighbours that drive its voltage.
-    rejects, out_of_fold, screened, shortlist, ranked : tables (see :mod:`ionsieve.tables`).
-    transport, potentials, validation : result documents by material_id; a potential that all share
-        has the key ``shared``.
+    rejects, out_of_fold, screened, shortlist, ranked, validation_summary : tables, see
+        :mod:`ionsieve.tables`.
+    transport, potentials, validation, universal_potential : result documents by material_id; a potential
+        that all share has the key ``shared``.
     force_parity : held-out forces of potentials, by the same keys.
     msd : curves of the shortlist.
     missing : what a partial report must say is missing; None for a complete one.
@@ -90,6 +93,8 @@ class ReportSources:
     potentials: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     validation: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     force_parity: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    universal_potential: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    validation_summary: pd.DataFrame | None = None
     msd: Sequence[MsdCurve] = ()
     missing: Sequence[str] | None = None
 
@@ -122,6 +127,10 @@ def load(files: ReportFiles, missing: Sequence[str] | None = None) -> ReportSour
             for path in files.force_parity
             if _has_result(path)
         },
+        universal_potential=documents_by_material(files.universal_potential),
+        validation_summary=tables.read_table(files.validation_summary, tables.VALIDATION_SUMMARY)
+        if files.validation_summary
+        else None,
         msd=_msd_curves(files.msd),
         missing=missing,
     )
@@ -134,6 +143,7 @@ def load_partial(
     *,
     shared_potential: bool,
     validated: bool,
+    relaxed: bool,
     potential_result: str = "model.json",
 ) -> ReportSources:
     """Read what a stopped run left behind, and rank the shortlist with the results that exist.
@@ -146,7 +156,8 @@ def load_partial(
     results : folder of the run.
     temperatures_K, min_conductivity_mS_per_cm : as configured.
     shared_potential : one potential drives MD of all candidates.
-    validated : validation is switched on.
+    validated : VASP inputs are asked for.
+    relaxed : a universal potential relaxes the finalists.
     potential_result : name of the result of the potential behind MD: another after rounds of refinement.
     """
     shortlist_path = results / "screen" / "shortlist.parquet"
@@ -154,7 +165,7 @@ def load_partial(
     if shortlist_path.exists():
         material_ids = list(tables.read_table(shortlist_path, tables.SCREENED)["material_id"])
     expected = _expected_files(
-        results, material_ids, temperatures_K, shared_potential, validated, potential_result
+        results, material_ids, temperatures_K, shared_potential, validated, relaxed, potential_result
     )
     there = {
         name: [path for path in paths if path.exists()] if isinstance(paths, list) else _if_exists(paths)
@@ -167,6 +178,7 @@ def load_partial(
         sources.shortlist,
         sources.transport,
         sources.validation,
+        sources.universal_potential,
         force_errors(sources.potentials, material_ids),
         min_conductivity_mS_per_cm,
     )
@@ -199,6 +211,7 @@ def _expected_files(
     temperatures_K: Sequence[float],
     shared_potential: bool,
     validated: bool,
+    relaxed: bool,
     potential_result: str,
 ) -> dict[str, Path | list[Path]]:
     transport, validation = results / "transport", results / "validation"
@@ -234,6 +247,10 @@ def _expected_files(
         "validation": [
             validation / material_id / "validation.json" for material_id in material_ids if validated
         ],
+        "universal_potential": [
+            validation / material_id / "universal_potential.json" for material_id in material_ids if relaxed
+        ],
+        "validation_summary": validation / "summary.parquet",
     }
 
 
@@ -242,6 +259,7 @@ _IN_WORDS = {
     "metrics": "the voltage model",
     "shortlist": "the shortlist",
     "transport": "molecular dynamics",
+    "universal_potential": "the universal potential's voltage",
     "validation": "VASP inputs",
 }
 

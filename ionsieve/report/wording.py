@@ -20,6 +20,7 @@ FLAG_MEANINGS = {
     "hull_unknown": "distance to the convex hull is not known",
     "upper_bound": "too few hops for a value: the conductivity lies below the bound shown (95 %)",
     "low_conductivity": "conductivity below the threshold of the configuration",
+    "framework_collapsed": "relaxed without its ions, the host is no longer the same crystal",
     "failed": "a stage failed for this candidate",
     "unstable": "molecular dynamics blew up and was stopped",
     "host_melted": "the host melted, so there is no conductivity of the crystal",
@@ -27,6 +28,14 @@ FLAG_MEANINGS = {
     "potential_rejected": "the potential's force error is above the limit; no MD was run",
     "missing": "not run yet",
 }
+
+
+TIERS = {"universal_potential": "universal potential", "gpaw": "GPAW", "vasp": "VASP"}
+
+
+def tier(name: str) -> str:
+    """A tier of the validation, as a reader calls it."""
+    return TIERS.get(name, name)
 
 
 def number(value: Any, digits: int = 3) -> str:

@@ -187,7 +187,7 @@ def primitive_cell(crystal: Atoms) -> Atoms:
 
 def _best_shape(cell: np.ndarray, size: int) -> tuple[np.ndarray, float]:
     """The superlattice of one index with the largest smallest height; matrix and shape ratio."""
-    matrices = _reduce(_hermite_normal_forms(size), cell)
+    matrices = _reduce(hermite_normal_forms(size), cell)
     volume_A3 = size * abs(np.linalg.det(cell))
     ratios = _heights(matrices @ cell).min(axis=1) / volume_A3 ** (1 / 3)
     best = int(np.argmax(np.round(ratios, 9)))
@@ -195,7 +195,7 @@ def _best_shape(cell: np.ndarray, size: int) -> tuple[np.ndarray, float]:
     return (matrix if np.linalg.det(matrix) > 0 else -matrix), float(ratios[best])
 
 
-def _hermite_normal_forms(size: int) -> np.ndarray:
+def hermite_normal_forms(size: int) -> np.ndarray:
     """All integer matrices in Hermite normal form with determinant ``size``, shape (m, 3, 3)."""
     forms = []
     divisors = [number for number in range(1, size + 1) if size % number == 0]

@@ -13,6 +13,7 @@ from ionsieve.config import Config
 from ionsieve.ranking import rank, write_csv
 from ionsieve.report.sources import documents_by_material, force_errors
 from ionsieve.units import BOLTZMANN_EV_PER_K
+from ionsieve.validation.summary import summary
 from ionsieve.voltage.interpretation_tables import LEARNED_ELEMENTS, LOCAL_ENVIRONMENTS
 
 TEMPERATURE_K = 1200.0
@@ -359,7 +360,9 @@ def _write_candidate(
             "predicted_force_eV_per_A": 0.8 * forces + random.normal(0, 0.15, 900),
         }
     )
-    tables.write_table(parity, tables.FORCE_PARITY, results / "potential" / material_id / "model.parity.parquet")
+    tables.write_table(
+        parity, tables.FORCE_PARITY, results / "potential" / material_id / "model.parity.parquet"
+    )
     write_json(
         results / "voltage" / "contributions" / material_id / "contributions.json",
         {
@@ -383,6 +386,19 @@ def _write_candidate(
                     ("Cr", 2.96, -0.38),
                 ]
             ],
+        },
+    )
+    write_json(
+        results / "validation" / material_id / "universal_potential.json",
+        {
+            "status": "ok",
+            "reason": None,
+            "state": "done",
+            "structure_digest": "as computed",
+            "voltage_V": 3.11,
+            "volume_change": -0.04,
+            "framework_collapsed": False,
+            "label_kind": "CHGNet",
         },
     )
     write_json(
@@ -436,6 +452,11 @@ def _write_ranking(results: Path) -> None:
     transport = documents_by_material(results.glob("transport/*/transport.json"))
     validation = documents_by_material(results.glob("validation/*/validation.json"))
     potentials = documents_by_material(results.glob("potential/*/model.json"))
-    ranked = rank(shortlist, transport, validation, force_errors(potentials, shortlist["material_id"]), 100.0)
+    relaxed = documents_by_material(results.glob("validation/*/universal_potential.json"))
+    digests = dict.fromkeys(shortlist["material_id"], "as computed")
+    computed = summary(shortlist, digests, {"universal_potential": relaxed, "vasp": validation})
+    tables.write_table(computed, tables.VALIDATION_SUMMARY, results / "validation" / "summary.parquet")
+    errors = force_errors(potentials, shortlist["material_id"])
+    ranked = rank(shortlist, transport, validation, relaxed, errors, 100.0)
     tables.write_table(ranked, tables.RANKED, results / "report" / "ranked.parquet")
     write_csv(ranked, results / "candidates.csv")

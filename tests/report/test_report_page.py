@@ -40,11 +40,14 @@ def files_of(results: Path) -> ReportFiles:
         potentials=sorted(results.glob("potential/*/model.json")),
         force_parity=sorted(results.glob("potential/*/model.parity.parquet")),
         validation=sorted(results.glob("validation/*/validation.json")),
+        validation_summary=results / "validation/summary.parquet",
     )
 
 
 def partial(results: Path) -> ReportSources:
-    return load_partial(results, [TEMPERATURE_K], THRESHOLD, shared_potential=False, validated=True)
+    return load_partial(
+        results, [TEMPERATURE_K], THRESHOLD, shared_potential=False, validated=True, relaxed=True
+    )
 
 
 def own(page: str) -> str:
@@ -255,8 +258,17 @@ def test_data_for_non_commercial_use_are_announced(tmp_path):
     assert "GNoME (all entries) (3)" in page
 
 
+def test_every_tier_of_a_finalist_stands_beside_the_prediction(finished_page):
+    section = finished_page.split('id="tiers"')[1].split("</section>")[0]
+    assert section.count("universal potential<small>CHGNet</small>") == len(FINALISTS)
+    assert section.count(">prepared</span>") == len(FINALISTS)
+    assert ">nan<" not in section
+    parity = figure(finished_page, "validation-parity")["data"]
+    assert len(parity) == 2 and set(parity[1]["y"]) == {3.11}
+
+
 def test_figures_have_a_text_for_who_cannot_see_them(finished_page):
-    assert len(re.findall(r'role="img" aria-label="[^"]{30,}"', finished_page)) == 9
+    assert len(re.findall(r'role="img" aria-label="[^"]{30,}"', finished_page)) == 10
 
 
 def test_same_run_gives_the_same_bytes(finished_run, tmp_path):
@@ -327,7 +339,9 @@ def test_a_shared_potential_gives_its_error_to_every_candidate(tmp_path):
     write_json(
         tmp_path / "potential/shared/model.json", {"status": "ok", "metrics": {"force_mae_eV_per_A": 0.062}}
     )
-    sources = load_partial(tmp_path, [TEMPERATURE_K], THRESHOLD, shared_potential=True, validated=True)
+    sources = load_partial(
+        tmp_path, [TEMPERATURE_K], THRESHOLD, shared_potential=True, validated=True, relaxed=True
+    )
     assert set(sources.ranked["potential_force_mae_eV_per_A"]) == {0.062}
 
 

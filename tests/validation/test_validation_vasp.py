@@ -14,8 +14,8 @@ from pymatgen.io.vasp import Incar, Poscar
 from ionsieve.errors import CandidateFailed
 from ionsieve.ions import WORKING_IONS
 from ionsieve.validation.bundle import prepare
-from ionsieve.validation.cells import metal_cell, voltage_cells
 from ionsieve.validation.flow import voltage_from_energies
+from ionsieve.validation.pair import intercalation_pair, metal_cell
 from ionsieve.validation.vasp import VaspSettings, hubbard_u, input_set_generator, potcar_symbols
 
 PAPER = VaspSettings(
@@ -75,6 +75,31 @@ def test_every_relaxation_has_the_papers_tags(mgmno3_files, role):
     incar = incar_of(mgmno3_files, role)
     assert {tag: incar.get(tag) for tag in PAPER_TAGS} == PAPER_TAGS
     assert "METAGGA" not in incar
+
+
+WHOLE_INCAR_OF_MGMNO3 = {
+    **PAPER_TAGS,
+    "ALGO": "Normal",
+    "ISMEAR": 0,
+    "SIGMA": 0.05,
+    "NELM": 200,
+    "NSW": 99,
+    "LREAL": False,
+    "LORBIT": 11,
+    "LELF": False,
+    "LDAU": True,
+    "LDAUTYPE": 2,
+    "LDAUPRINT": 1,
+    "LDAUL": [0, 2, 0],
+    "LDAUU": [0, 3.9, 0],
+    "LDAUJ": [0, 0, 0],
+    "LMAXMIX": 4,
+    "MAGMOM": [0.6, 5, 0.6, 0.6, 0.6],
+}
+
+
+def test_the_incar_has_these_tags_and_no_other(mgmno3_files):
+    assert dict(incar_of(mgmno3_files, "discharged")) == WHOLE_INCAR_OF_MGMNO3
 
 
 def test_k_points_come_from_kspacing_alone_and_no_potcar_is_shipped(mgmno3_files):
@@ -145,7 +170,7 @@ def test_becke_johnson_damping_and_other_cutoffs_reach_the_incar(perovskite_mgmn
 
 
 def test_charged_cell_is_the_discharged_one_without_the_ion(perovskite_mgmno3):
-    cells = voltage_cells(perovskite_mgmno3, "Mg")
+    cells = intercalation_pair(perovskite_mgmno3, "Mg")
     assert (cells.n_ions, cells.charged.composition) == (1, Composition("MnO3"))
     assert cells.charged.lattice == cells.discharged.lattice
 
@@ -235,6 +260,17 @@ def test_summary_says_what_was_prepared(perovskite_mgmno3):
     assert summary["n_atoms"] == {"discharged": 5, "charged": 4, "metal": 2}
     assert summary["hubbard_u_eV"] == {"Mn": 3.9}
     assert summary["potcar_symbols"] == {"Mg": "Mg_pv", "Mn": "Mn_pv", "O": "O"}
+
+
+def test_a_charged_host_that_no_oxidation_states_allow_is_prepared_and_marked(
+    perovskite_mgmno3, layered_mgtis2
+):
+    # MnO3 would be Mn6+, where cathodes reach Mn4+; TiS2 is Ti4+.
+    beyond, within = (
+        prepare("mp-1", crystal, "Mg", PAPER).summary["charged_beyond_oxidation_states"]
+        for crystal in (perovskite_mgmno3, layered_mgtis2)
+    )
+    assert (beyond, within) == (True, False)
 
 
 def test_poscar_keeps_the_crystal(layered_mgtis2):

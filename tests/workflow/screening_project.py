@@ -31,6 +31,7 @@ DOUBLE_OF = {
     "label_explored.py": "declared_outputs.py",
     "refine_potential.py": "declared_outputs.py",
     "run_md.py": "run_md.py",
+    "relax_pair.py": "declared_outputs.py",
 }
 WORKFLOW_PARTS = ("Snakefile", "rules", "workflow_scripts", "profiles", "config.yaml", "envs", "ionsieve")
 METALS = ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Mo", "W", "Nb", "Cu", "Zr")

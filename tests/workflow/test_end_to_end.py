@@ -38,6 +38,7 @@ def test_demo_ends_with_a_ranked_list_and_a_report(demo):
     assert len(candidates) == 4
     assert candidates["rank"].notna().any()
     assert not {"missing", "failed"} & set(candidates["md_status"])
+    assert ranked["universal_potential_voltage_V"].notna().all()
     page = (demo.folder / "results/report/index.html").read_text()
     assert all(material_id in page for material_id in ranked["material_id"])
 

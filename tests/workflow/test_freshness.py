@@ -21,6 +21,7 @@ PER_CANDIDATE = {
     "analyse_md",
     "arrhenius",
     "prepare_vasp",
+    "relax_pair",
     "neighbor_contributions",
 }
 TRAINING = {"voltage_graphs", "voltage_fold", "voltage_model", "voltage_interpretation"}

@@ -17,10 +17,11 @@ PER_CANDIDATE = {
     "analyse_md",
     "arrhenius",
     "prepare_vasp",
+    "relax_pair",
     "neighbor_contributions",
 }
 TRAINING = {"voltage_graphs", "voltage_fold", "voltage_model", "voltage_interpretation"}
-ENDING = {"rank": 1, "report": 1}
+ENDING = {"validation_summary": 1, "rank": 1, "report": 1}
 
 
 def _dates(project, pattern):
@@ -68,6 +69,12 @@ def test_a_new_temperature_runs_that_temperature_only(project):
     assert jobs["run_md"] == 2 and jobs["arrhenius"] == 2
     assert not {"teacher_frames", "train_potential", "shortlist", *TRAINING} & set(jobs)
     assert _dates(project, "transport/*/1200K/0/md.json") == before
+
+
+def test_another_universal_potential_relaxes_the_pairs_again_and_nothing_else(project):
+    project.configure(validation={"universal_potential": "ase.calculators.emt.EMT"})
+    jobs = project.update()
+    assert jobs == {"relax_pair": 2, "resolved_config": 1, **ENDING}
 
 
 def test_another_replica_runs_alone_and_is_pooled(project):

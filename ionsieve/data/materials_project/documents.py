@@ -137,6 +137,20 @@ def hull_distance(document: Document) -> Row:
     return {**name, "thermo_type": thermo_type, "energy_above_hull_eV_per_atom": distance}
 
 
+def stable_phase(document: Document) -> Row:
+    """A phase on the hull: id, formula, corrected energy in eV/atom."""
+    name = material(document)
+    if "reason" in name:
+        return name
+    try:
+        formula, energy_eV_per_atom = str(document["formula_pretty"]), float(document["energy_per_atom"])
+    except (KeyError, TypeError, ValueError):
+        return {**name, "reason": "field formula_pretty or energy_per_atom is missing or null"}
+    if not math.isfinite(energy_eV_per_atom):
+        return {**name, "reason": f"energy {energy_eV_per_atom} eV/atom"}
+    return {**name, "formula": formula, "energy_eV_per_atom": energy_eV_per_atom}
+
+
 def material(document: Document) -> Row:
     """A material's id."""
     try:
@@ -198,3 +212,4 @@ ELECTRODES = Kind(
 MATERIALS = Kind("summary", ("material_id",), material)
 CRYSTALS = Kind("summary", ("material_id", "structure", "builder_meta.license"), crystal)
 HULL_DISTANCES = Kind("thermo", ("material_id", "thermo_type", "energy_above_hull"), hull_distance)
+STABLE_PHASES = Kind("thermo", ("material_id", "formula_pretty", "energy_per_atom"), stable_phase)

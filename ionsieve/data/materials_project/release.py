@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator, Sequence
-from itertools import count
+from itertools import combinations, count
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +108,26 @@ class Release:
                     "id": material_id,
                     "reason": "the Materials Project has no such structure, or hides it for its licence",
                 }
+
+    def stable_phases(self, elements: Sequence[str]) -> list[Row]:
+        """Phases on the GGA and GGA+U hull of these elements, 2020 corrections applied, by id."""
+        systems = [
+            "-".join(chosen)
+            for size in range(1, len(elements) + 1)
+            for chosen in combinations(sorted(elements), size)
+        ]
+        rows = [
+            row
+            for stage, batch in _batches(f"stable phases of {'-'.join(sorted(elements))}", systems)
+            for row in self._batch(
+                stage,
+                documents.STABLE_PHASES,
+                chemsys=batch,
+                thermo_types=["GGA_GGA+U"],
+                is_stable=True,
+            )
+        ]
+        return sorted(rows, key=lambda row: row["id"])
 
     def check_still_current(self) -> None:
         """Raise MayPass if a new release replaced this one during the pull."""

@@ -1,0 +1,81 @@
+"""Predicted and computed voltages side by side: one row per finalist and tier, whatever became of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from ionsieve.outcome import OK
+
+PREPARED, RUNNING, DONE, FAILED, STALE = "prepared", "running", "done", "failed", "stale"
+
+
+def summary(
+    shortlist: pd.DataFrame,
+    digests: Mapping[str, str],
+    tiers: Mapping[str, Mapping[str, Mapping[str, Any]]],
+) -> pd.DataFrame:
+    """Rows of :data:`ionsieve.tables.VALIDATION_SUMMARY`, finalists in the order of the shortlist.
+
+    Parameters
+    ----------
+    shortlist : rows of :data:`ionsieve.tables.SCREENED`.
+    digests : of each finalist's crystal as it is now (:func:`ionsieve.validation.pair.pair_digest`); a
+        result that carries another one is ``stale``.
+    tiers : result documents of each tier by material_id. A finalist without one gets no row.
+    """
+    rows = [
+        _row(candidate, tier, documents[candidate["material_id"]], digests[candidate["material_id"]])
+        for candidate in shortlist.to_dict("records")
+        for tier, documents in tiers.items()
+        if candidate["material_id"] in documents
+    ]
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+_COLUMNS = [
+    "material_id",
+    "formula",
+    "role",
+    "tier",
+    "status",
+    "reason",
+    "predicted_voltage_V",
+    "computed_voltage_V",
+    "disagreement_V",
+    "volume_change",
+    "framework_collapsed",
+    "decomposition_energy_eV_per_atom",
+    "label_kind",
+]
+
+
+def _row(candidate: Mapping[Any, Any], tier: str, document: Mapping[str, Any], digest: str) -> dict[str, Any]:
+    status, reason = _status(document, digest)
+    computed_V = document.get("voltage_V") if status == DONE else None
+    return {
+        **{name: candidate[name] for name in ("material_id", "formula", "role")},
+        "tier": tier,
+        "status": status,
+        "reason": reason,
+        "predicted_voltage_V": candidate["voltage_V"],
+        "computed_voltage_V": computed_V,
+        "disagreement_V": None if computed_V is None else computed_V - candidate["voltage_V"],
+        **{
+            name: document.get(name) if status == DONE else None
+            for name in (
+                "volume_change",
+                "framework_collapsed",
+                "decomposition_energy_eV_per_atom",
+                "label_kind",
+            )
+        },
+    }
+
+
+def _status(document: Mapping[str, Any], digest: str) -> tuple[str, str | None]:
+    if document["status"] != OK:
+        return FAILED, document["reason"]
+    if document.get("structure_digest", digest) != digest:
+        return STALE, "computed for another crystal than the one of this id now: compute it again"
+    return document.get("state", PREPARED), None
