@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORES ?= $(shell nproc)
 BIN := .venv/bin
 
-.PHONY: screen install test test-slow check lock default-model clean
+.PHONY: screen install gpaw test test-slow check lock default-model clean
 
 # flock's lock goes with its process, where Snakemake's own would outlive a killed run and bar the next one.
 screen: .venv/installed
@@ -45,6 +45,11 @@ check: .venv/installed
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 
+# What the GPAW tier needs beside the lock; on Debian after apt-get install libxc-dev libopenblas-dev libopenmpi-dev.
+GPAW := dftd3==1.7.0 gpaw==26.7.0 gpaw-data==1.2.1
+gpaw: .venv/installed
+	$(BIN)/pip install --disable-pip-version-check $(GPAW)
+
 # The lock file and the conda environment with the same versions, from what is installed in .venv now.
 # A local build tag (torch's "+cpu") is dropped: the lock must hold on machines with a GPU too.
 lock:
@@ -52,6 +57,11 @@ lock:
 	{ echo "# The versions of requirements.lock, written by make lock; rules name this file for --sdm conda."; \
 	  echo "channels: [conda-forge]"; echo "dependencies:"; echo "  - python=3.11"; echo "  - pip"; \
 	  echo "  - pip:"; sed 's/^/      - /' envs/requirements.lock; } > envs/ionsieve.yaml
+	{ echo "# ionsieve.yaml and what GPAW is built with and needs, written by make lock; GPAW's rules name it for --sdm conda."; \
+	  echo "channels: [conda-forge]"; echo "dependencies:"; echo "  - python=3.11"; echo "  - pip"; \
+	  for package in c-compiler libxc openblas openmpi; do echo "  - $$package"; done; \
+	  echo "  - pip:"; sed 's/^/      - /' envs/requirements.lock; \
+	  for package in $(GPAW); do echo "      - $$package"; done; } > envs/gpaw.yaml
 
 # The voltage model that ships with IonSieve: that of the default configuration, trained in a folder of its own.
 DEFAULT_MODEL := .snakemake/default-model

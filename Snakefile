@@ -80,3 +80,6 @@ rule all:
         "results/report/index.html",
         "results/candidates.csv",
         "results/config.yaml",
+        shortlist_aimd,
+        shortlist_gpaw,
+        shortlist_vasp,

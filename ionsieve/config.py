@@ -504,6 +504,33 @@ class ValidationConfig(_Section):
         description="Phases that a charged host may fall apart into: `materials_project` asks for them, with"
         " your key; or a JSON list of pymatgen ComputedEntry with the same corrections; null: not looked at.",
     )
+    gpaw: bool = Field(
+        default=False,
+        description="Compute voltages with GPAW, a free DFT, in the cells of the universal potential.",
+    )
+    gpaw_cutoff_eV: Positive = Field(default=400.0, description="Plane-wave cutoff of GPAW's energies.")
+    gpaw_kspacing_per_A: Positive = Field(default=0.3, description="As VASP's KSPACING, for GPAW.")
+    vasp: Literal["prepare", "run"] = Field(
+        default="prepare",
+        description="`prepare` writes VASP's inputs; `run` runs them too, with VASP_CMD and your POTCARs.",
+    )
+    vasp_cores: int = Field(default=16, ge=1, description="Cores of each VASP run; its VASP_CORES.")
+    vasp_folder: Path = Field(
+        default=Path("vasp_runs"),
+        description="Where VASP runs, POTCARs beside it while it does; a folder that all nodes see.",
+    )
+    aimd: bool = Field(
+        default=False, description="Write VASP inputs of ab initio MD, vacancies and all, for every finalist."
+    )
+    aimd_temperatures_K: list[Positive] = Field(
+        default=[800.0, 1500.0], min_length=1, description="Temperatures of ab initio MD (paper: 800, 1500)."
+    )
+    aimd_ps: Positive = Field(default=10.0, description="Length of each ab initio run (paper: 10).")
+    aimd_min_atoms: int = Field(default=100, ge=1, description="Smallest supercell of ab initio MD.")
+    aimd_results: Path | None = Field(
+        default=None,
+        description="Folder of {material_id}/{temperature}K/vasprun.xml (or .gz), to compare with MLMD.",
+    )
 
     @field_validator("partial_states")
     @classmethod
@@ -520,6 +547,25 @@ class ValidationConfig(_Section):
                 raise ValueError(f"{path} is neither materials_project nor a file (seen from {Path.cwd()})")
             _refuse_braces([path])
         return path
+
+    @field_validator("aimd_results")
+    @classmethod
+    def _results_are_there(cls, folder: Path | None) -> Path | None:
+        if folder is not None and not folder.is_dir():
+            raise ValueError(
+                f"{folder} is not a folder (seen from {Path.cwd()}); mend the path, or leave it out"
+            )
+        _refuse_braces([folder or Path()])
+        return folder
+
+    @model_validator(mode="after")
+    def _gpaw_has_cells(self) -> "ValidationConfig":
+        if self.gpaw and self.universal_potential is None:
+            raise ValueError(
+                "gpaw is true, but universal_potential null: GPAW computes in the cells that it relaxes;"
+                " name one, as chgnet"
+            )
+        return self
 
 
 class Config(_Section):

@@ -167,6 +167,54 @@ def shortlist_validation(wildcards):
     )
 
 
+def shortlist_vasp(wildcards):
+    """VASP's voltages of the shortlist, where VASP is run."""
+    if not config_model.validation.enabled or config_model.validation.vasp != "run":
+        return []
+    return expand(
+        "results/validation/{material_id}/vasp.json",
+        material_id=shortlisted_ids(wildcards),
+    )
+
+
+def shortlist_vasp_tier(wildcards):
+    """VASP's voltages, or where it is not run what was prepared."""
+    return shortlist_vasp(wildcards) or shortlist_validation(wildcards)
+
+
+def shortlist_gpaw(wildcards):
+    """GPAW's voltages of the shortlist, where GPAW is asked for."""
+    if not config_model.validation.enabled or not config_model.validation.gpaw:
+        return []
+    return expand(
+        "results/validation/{material_id}/gpaw.json",
+        material_id=shortlisted_ids(wildcards),
+    )
+
+
+def shortlist_aimd(wildcards):
+    """Inputs of ab initio MD of the shortlist where they are asked for, and comparisons where results are back."""
+    wanted = []
+    if config_model.validation.enabled and config_model.validation.aimd:
+        wanted += expand(
+            "results/validation/{material_id}/aimd_inputs.zip",
+            material_id=shortlisted_ids(wildcards),
+        )
+    if config_model.validation.enabled and config_model.validation.aimd_results:
+        wanted += [
+            f"results/validation/{material_id}/aimd.json"
+            for material_id in shortlisted_ids(wildcards)
+            if aimd_runs(material_id)
+        ]
+    return wanted
+
+
+def aimd_runs(material_id):
+    """vasprun.xml of a candidate's ab initio MD, as far as they are back, coldest name first."""
+    folder = Path(config_model.validation.aimd_results) / material_id
+    return sorted(str(path) for path in folder.glob("*K/vasprun.xml*"))
+
+
 def _potential_file(wildcards, name):
     shared = config_model.potential.mode == "shared"
     folder = "shared" if shared else wildcards.material_id

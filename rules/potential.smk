@@ -25,7 +25,7 @@ rule teacher_frames:
         "../envs/ionsieve.yaml"
     threads: 1
     resources:
-        mem_mb=2500,
+        mem_mb=lambda wildcards, attempt: 2500 * attempt,
         runtime=120,
     params:
         algorithm=algorithms.POTENTIAL,
@@ -59,7 +59,7 @@ rule train_potential:
         "../envs/ionsieve.yaml"
     threads: 1
     resources:
-        mem_mb=2500,
+        mem_mb=lambda wildcards, attempt: 2500 * attempt,
         runtime=720,
     params:
         algorithm=algorithms.POTENTIAL,
@@ -96,7 +96,7 @@ rule train_shared_potential:
         "../envs/ionsieve.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=4320,
     params:
         algorithm=algorithms.POTENTIAL,
@@ -133,7 +133,7 @@ rule deploy_potential:
         "../envs/ionsieve.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=lambda wildcards, attempt: 3000 * attempt,
         runtime=60,
     params:
         algorithm=algorithms.POTENTIAL,

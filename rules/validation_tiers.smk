@@ -65,7 +65,8 @@ rule validation_summary:
             material_id=shortlisted_ids(wildcards),
         ),
         universal_potential=shortlist_universal_potential,
-        vasp=shortlist_validation,
+        gpaw=shortlist_gpaw,
+        vasp=shortlist_vasp_tier,
     output:
         table="results/validation/summary.parquet",
     log:

@@ -6,7 +6,7 @@ Input: shortlist table, CIFs and result files of every tier. Output: the summary
 from pathlib import Path
 from typing import Any
 
-TIERS = ("universal_potential", "vasp")
+TIERS = ("universal_potential", "gpaw", "vasp")
 
 
 def main(snakemake: Any) -> None:

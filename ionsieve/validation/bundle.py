@@ -8,6 +8,7 @@ from typing import Any
 
 from pymatgen.core import Structure
 
+from ionsieve.electrochemistry import redox_limited_ions
 from ionsieve.validation.flow import flow_json, voltage_flow
 from ionsieve.validation.pair import intercalation_pair
 from ionsieve.validation.vasp import (
@@ -88,8 +89,11 @@ def prepare(
         "potcar_functional": potcar_functional(),
         "potcar_symbols": symbols,
         "d3_damping": settings.d3_damping,
+        # Made all the same, since the start is by element; what comes of it deserves a look.
+        "charged_beyond_oxidation_states": redox_limited_ions(structure.composition, working_ion)
+        < cells.n_ions - 1e-6,
     }
-    return PreparedValidation(archive=_zip(files, folder=material_id), summary=summary)
+    return PreparedValidation(archive=text_archive(files, folder=material_id), summary=summary)
 
 
 def _input_files(generator: IntercalationRelaxSetGenerator, structure: Structure) -> dict[str, str]:
@@ -102,7 +106,8 @@ def _input_files(generator: IntercalationRelaxSetGenerator, structure: Structure
     }
 
 
-def _zip(files: Mapping[str, str], folder: str) -> bytes:
+def text_archive(files: Mapping[str, str], folder: str) -> bytes:
+    """A zip of text files in one folder; the same texts give the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name in sorted(files):

@@ -29,6 +29,11 @@ def voltage_from_energies(
     return {"voltage_V": voltage_V}
 
 
+def relaxation_maker(name: str, generator: IntercalationRelaxSetGenerator) -> RelaxMaker:
+    """The atomate2 maker of one relaxation, of a flow or alone."""
+    return RelaxMaker(name=name, input_set_generator=generator)
+
+
 def voltage_flow(
     material_id: str,
     cells: Pair,
@@ -48,7 +53,7 @@ def voltage_flow(
     """
     relaxations = {}
     for role, generator in generators.items():
-        maker = RelaxMaker(name=f"{material_id} {role}", input_set_generator=generator)
+        maker = relaxation_maker(f"{material_id} {role}", generator)
         relaxations[role] = maker.make(getattr(cells, role))  # type: ignore[misc]  # jobflow's decorator is untyped
     key = _content(material_id, working_ion, relaxations)
     for role, relaxation in relaxations.items():

@@ -21,6 +21,7 @@ from pymatgen.io.vasp.sets import MPRelaxSet
 from ionsieve.errors import CandidateFailed
 
 D3_IVDW = {"zero": 11, "bj": 12}
+OTHER_MOMENT_MUB = 0.6  # what pymatgen starts elements with that MP's table lacks
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,12 @@ def hubbard_u(composition: Composition) -> dict[str, float]:
     anion = max(composition.elements, key=lambda element: element.X).symbol
     values = _mp_config()["INCAR"]["LDAUU"].get(anion, {})
     return {symbol: float(values[symbol]) for symbol in sorted(composition.as_dict()) if values.get(symbol)}
+
+
+def starting_moment(symbol: str) -> float:
+    """MP's starting moment of an atom in Bohr magnetons."""
+    moments = _mp_config()["INCAR"]["MAGMOM"]
+    return float(moments.get(symbol, OTHER_MOMENT_MUB))
 
 
 def potcar_symbols(composition: Composition) -> dict[str, str]:

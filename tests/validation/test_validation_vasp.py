@@ -77,6 +77,31 @@ def test_every_relaxation_has_the_papers_tags(mgmno3_files, role):
     assert "METAGGA" not in incar
 
 
+WHOLE_INCAR_OF_MGMNO3 = {
+    **PAPER_TAGS,
+    "ALGO": "Normal",
+    "ISMEAR": 0,
+    "SIGMA": 0.05,
+    "NELM": 200,
+    "NSW": 99,
+    "LREAL": False,
+    "LORBIT": 11,
+    "LELF": False,
+    "LDAU": True,
+    "LDAUTYPE": 2,
+    "LDAUPRINT": 1,
+    "LDAUL": [0, 2, 0],
+    "LDAUU": [0, 3.9, 0],
+    "LDAUJ": [0, 0, 0],
+    "LMAXMIX": 4,
+    "MAGMOM": [0.6, 5, 0.6, 0.6, 0.6],
+}
+
+
+def test_the_incar_has_these_tags_and_no_other(mgmno3_files):
+    assert dict(incar_of(mgmno3_files, "discharged")) == WHOLE_INCAR_OF_MGMNO3
+
+
 def test_k_points_come_from_kspacing_alone_and_no_potcar_is_shipped(mgmno3_files):
     names = set(mgmno3_files)
     assert names == {"README.txt", "flow.json"} | {
@@ -235,6 +260,17 @@ def test_summary_says_what_was_prepared(perovskite_mgmno3):
     assert summary["n_atoms"] == {"discharged": 5, "charged": 4, "metal": 2}
     assert summary["hubbard_u_eV"] == {"Mn": 3.9}
     assert summary["potcar_symbols"] == {"Mg": "Mg_pv", "Mn": "Mn_pv", "O": "O"}
+
+
+def test_a_charged_host_that_no_oxidation_states_allow_is_prepared_and_marked(
+    perovskite_mgmno3, layered_mgtis2
+):
+    # MnO3 would be Mn6+, where cathodes reach Mn4+; TiS2 is Ti4+.
+    beyond, within = (
+        prepare("mp-1", crystal, "Mg", PAPER).summary["charged_beyond_oxidation_states"]
+        for crystal in (perovskite_mgmno3, layered_mgtis2)
+    )
+    assert (beyond, within) == (True, False)
 
 
 def test_poscar_keeps_the_crystal(layered_mgtis2):
