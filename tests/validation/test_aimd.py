@@ -1,5 +1,12 @@
 """Inputs of ab initio MD, and results put back: read as VASP writes them, compared with MLMD."""
 
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 import vasp_stand_in
@@ -9,6 +16,7 @@ from placeholder_potcars import VALENCE, write_placeholders
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.vasp import Incar, Poscar
 
+from ionsieve.artifacts import read_json, write_json
 from ionsieve.errors import CandidateFailed, DataError
 from ionsieve.transport.supercell import simulation_cell
 from ionsieve.validation.aimd import AimdSettings, aimd_inputs, analysed, compared, comparison_plot, read_aimd
@@ -17,6 +25,8 @@ from ionsieve.validation.vasp import VaspSettings
 PAPER = VaspSettings(
     encut_eV=520.0, kspacing_per_A=0.2, ediff_eV=1e-6, max_force_eV_per_A=0.01, d3_damping="zero"
 )
+ROOT = Path(__file__).parents[2]
+MGTIS2_SITES = [[0, 0, 0.5], [0, 0, 0], [1 / 3, 2 / 3, 0.25], [2 / 3, 1 / 3, 0.75]]
 SETTINGS = AimdSettings(temperatures_K=[800.0, 1500.0], length_ps=10.0, timestep_fs=2.0)
 
 
@@ -73,7 +83,7 @@ def run(tmp_path_factory):
         crystal = Structure(
             Lattice.hexagonal(3.5, 6.2),
             ["Mg", "Ti", "S", "S"],
-            [[0, 0, 0.5], [0, 0, 0], [1 / 3, 2 / 3, 0.25], [2 / 3, 1 / 3, 0.75]],
+            MGTIS2_SITES,
         ) * (3, 3, 2)
         crystal = crystal.get_sorted_structure()
         timestep_fs = 20.0
@@ -110,6 +120,57 @@ def test_a_walk_of_known_diffusivity_is_found_in_vasps_output(run):
     found = analysed(path, "Mg", 3.5)
     assert found["status"] == "ok"
     assert found["diffusivity_low_cm2_per_s"] < 5e-5 < found["diffusivity_high_cm2_per_s"]
+
+
+SNAKEFILE = f"""
+import os
+from ionsieve import algorithms
+from ionsieve import config as configuration
+
+os.environ.update(OMP_NUM_THREADS="1", PYTHONPATH={str(ROOT)!r})
+config_model = configuration.load(
+    {{"validation": {{"aimd": True, "aimd_results": "mine", "aimd_min_atoms": 40}}}}
+)
+SHORTLIST, candidate_structure = "x.cif", "x.cif"
+
+
+def aimd_runs(material_id):
+    return ["mine/x/800K/vasprun.xml"]
+
+
+include: "{ROOT}/rules/validation.smk"
+"""
+
+
+@pytest.mark.slow
+def test_the_rules_write_inputs_and_compare_what_is_put_back(run, tmp_path):
+    crystal = Structure(Lattice.hexagonal(3.5, 6.2), ["Mg", "Ti", "S", "S"], MGTIS2_SITES)
+    crystal.to(filename=str(tmp_path / "x.cif"))
+    (tmp_path / "mine/x/800K").mkdir(parents=True)
+    shutil.copy(run(5e-5), tmp_path / "mine/x/800K/vasprun.xml")
+    write_json(
+        tmp_path / "results/transport/x/1200K/diffusivity.json",
+        {"temperature_K": 1200.0, "status": "ok", "conductivity_kind": "value", "diffusivity_cm2_per_s": 9e-5,
+         "diffusivity_low_cm2_per_s": 8e-5, "diffusivity_high_cm2_per_s": 1e-4},
+    )  # fmt: skip
+    (tmp_path / "Snakefile").write_text(SNAKEFILE)
+    results = tmp_path / "results/validation/x"
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "1",
+         "results/validation/x/aimd_inputs.zip", "results/validation/x/aimd.json"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    names = zipfile.ZipFile(results / "aimd_inputs.zip").namelist()
+    assert {"x/800K/INCAR", "x/1500K/POSCAR", "x/README.txt"} <= set(names)
+    found = read_json(results / "aimd.json")
+    assert (found["status"], [row["temperature_K"] for row in found["temperatures"]]) == (
+        "ok",
+        [800.0, 1200.0],
+    )
+    assert found["temperatures"][0]["aimd_diffusivity_cm2_per_s"] == pytest.approx(5e-5, rel=0.5)
+    assert (results / "aimd.html").stat().st_size > 100_000
 
 
 def test_a_relaxation_or_a_file_cut_short_is_refused_by_name(run, tmp_path):
