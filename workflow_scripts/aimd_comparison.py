@@ -11,20 +11,17 @@ def main(snakemake: Any) -> None:
     """Analyse the runs as MLMD's are, compare, write."""
     from pathlib import Path
 
-    from ase.data import atomic_numbers
     from ase.io import read
 
     from ionsieve.artifacts import read_json, write_text
     from ionsieve.outcome import candidate_outcome
-    from ionsieve.transport.supercell import nearest_site_distance_A
     from ionsieve.validation.aimd import analysed, compared, comparison_plot
 
     inputs, output, working_ion = snakemake.input, snakemake.output, snakemake.params.working_ion
     with candidate_outcome(output.result, placeholders=[output.plot]) as result:
         result["material_id"] = snakemake.wildcards.material_id
         crystal = read(inputs.structure)
-        hop_distance_A = nearest_site_distance_A(crystal, {atomic_numbers[working_ion]})
-        aimd = [analysed(Path(path), working_ion, hop_distance_A) for path in inputs.aimd]
+        aimd = [analysed(Path(path), working_ion, crystal) for path in inputs.aimd]
         rows = compared(aimd, [read_json(path) for path in inputs.mlmd])
         result |= {"aimd": aimd, "temperatures": rows}
         write_text(output.plot, comparison_plot(rows, snakemake.wildcards.material_id))

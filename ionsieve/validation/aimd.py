@@ -22,6 +22,8 @@ from pymatgen.io.vasp import Kpoints, Vasprun
 from ionsieve.errors import CandidateFailed, DataError, first_line
 from ionsieve.outcome import OK
 from ionsieve.transport.analysis import NOT_KNOWN, displacements, transport_of
+from ionsieve.transport.anisotropy import CrystalFrame
+from ionsieve.transport.supercell import nearest_site_distance_A
 from ionsieve.transport.trajectory import Trajectory
 from ionsieve.validation.vasp import (
     D3_IVDW,
@@ -160,12 +162,12 @@ def read_aimd(path: Path) -> tuple[Trajectory, float]:
     return trajectory, float(incar["TEBEG"])
 
 
-def analysed(path: Path, working_ion: str, hop_distance_A: float) -> dict[str, Any]:
+def analysed(path: Path, working_ion: str, crystal: Atoms) -> dict[str, Any]:
     """Diffusivity and conductivity of an AIMD run, by the analysis of MLMD.
 
     Parameters
     ----------
-    hop_distance_A : distance between neighbouring sites of the working ion.
+    crystal : the candidate, oriented as in the run.
 
     Returns
     -------
@@ -178,10 +180,19 @@ def analysed(path: Path, working_ion: str, hop_distance_A: float) -> dict[str, A
     """
     trajectory, temperature_K = read_aimd(path)
     n_ions = int((trajectory.numbers == atomic_numbers[working_ion]).sum())
+    hop_distance_A = nearest_site_distance_A(crystal, {atomic_numbers[working_ion]})
     found: dict[str, Any] = {"temperature_K": temperature_K, "length_ps": float(trajectory.times_ps[-1])}
     moved = displacements([trajectory], working_ion, hop_distance_A)
     try:
-        found |= transport_of(moved, working_ion, temperature_K, n_ions, trajectory.volume_A3, hop_distance_A)
+        found |= transport_of(
+            moved,
+            working_ion,
+            temperature_K,
+            n_ions,
+            trajectory.volume_A3,
+            hop_distance_A,
+            CrystalFrame.of(crystal),
+        )
     except CandidateFailed as failure:
         return {**found, **NOT_KNOWN, "status": failure.status, "reason": failure.reason}
     return {**found, "status": OK, "reason": None}

@@ -26,7 +26,11 @@ PAPER = VaspSettings(
     encut_eV=520.0, kspacing_per_A=0.2, ediff_eV=1e-6, max_force_eV_per_A=0.01, d3_damping="zero"
 )
 ROOT = Path(__file__).parents[2]
-MGTIS2_SITES = [[0, 0, 0.5], [0, 0, 0], [1 / 3, 2 / 3, 0.25], [2 / 3, 1 / 3, 0.75]]
+MGTIS2 = Structure(
+    Lattice.hexagonal(3.5, 6.2),
+    ["Mg", "Ti", "S", "S"],
+    [[0, 0, 0.5], [0, 0, 0], [1 / 3, 2 / 3, 0.25], [2 / 3, 1 / 3, 0.75]],
+)
 SETTINGS = AimdSettings(temperatures_K=[800.0, 1500.0], length_ps=10.0, timestep_fs=2.0)
 
 
@@ -80,12 +84,7 @@ def run(tmp_path_factory):
 
     def write(diffusivity_cm2_per_s: float, n_steps: int = 600, ibrion: int = 0):
         folder = tmp_path_factory.mktemp("aimd")
-        crystal = Structure(
-            Lattice.hexagonal(3.5, 6.2),
-            ["Mg", "Ti", "S", "S"],
-            MGTIS2_SITES,
-        ) * (3, 3, 2)
-        crystal = crystal.get_sorted_structure()
+        crystal = (MGTIS2 * (3, 3, 2)).get_sorted_structure()
         timestep_fs = 20.0
         variance_A2 = 2 * diffusivity_cm2_per_s * 1e16 * timestep_fs * 1e-15
         ions = np.array([site.specie.symbol == "Mg" for site in crystal])
@@ -117,7 +116,7 @@ def test_a_walk_of_known_diffusivity_is_found_in_vasps_output(run):
     assert trajectory.times_ps[1] == pytest.approx(0.02)
     # Ions that left through a face went on: unwrapped, no step is longer than a few tenths of an angstrom.
     assert np.abs(np.diff(trajectory.positions_A, axis=0)).max() < 1.0
-    found = analysed(path, "Mg", 3.5)
+    found = analysed(path, "Mg", MGTIS2.to_ase_atoms())
     assert found["status"] == "ok"
     assert found["diffusivity_low_cm2_per_s"] < 5e-5 < found["diffusivity_high_cm2_per_s"]
 
@@ -144,7 +143,7 @@ include: "{ROOT}/rules/validation.smk"
 
 @pytest.mark.slow
 def test_the_rules_write_inputs_and_compare_what_is_put_back(run, tmp_path):
-    crystal = Structure(Lattice.hexagonal(3.5, 6.2), ["Mg", "Ti", "S", "S"], MGTIS2_SITES)
+    crystal = MGTIS2.copy()
     crystal.to(filename=str(tmp_path / "x.cif"))
     (tmp_path / "mine/x/800K").mkdir(parents=True)
     shutil.copy(run(5e-5), tmp_path / "mine/x/800K/vasprun.xml")
