@@ -19,7 +19,7 @@ def main(snakemake: Any) -> None:
 
     params = snakemake.params
     calculator = calculator_by_name(
-        params.calculator, params.calculator_arguments, "validation.universal_potential"
+        params.calculator, params.calculator_arguments, key="validation.universal_potential"
     )
     with candidate_outcome(snakemake.output.result) as result:
         result["material_id"] = snakemake.wildcards.material_id
