@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -42,6 +42,7 @@ config_model = configuration.load({{
 SHORTLIST, candidate_structure = "x.cif", "x.cif"
 potential_model, potential_result = "model.json", "potential.json"
 candidate_migration = []
+MD_DEVICE = "cpu"
 
 
 rule all:
@@ -135,10 +136,10 @@ def is_in_queue(job: str) -> bool:
     return job in listed.stdout.split()
 
 
-def wait_for_checkpoint(project: Path, number: int, alive: subprocess.Popen | None = None) -> None:
+def wait_for_checkpoint(project: Path, number: int, is_alive: Callable[[], bool]) -> None:
     while not list((project / MD / "checkpoint").glob(f"state_*{number}.npz")):
-        assert alive is None or alive.poll() is None, alive.communicate()[0][-3000:]
-        time.sleep(0.1)
+        assert is_alive(), "the controller ended before the job's checkpoint"
+        time.sleep(0.5)
 
 
 def finished_jobs(slurm: Path) -> str:
@@ -154,7 +155,7 @@ def finished_jobs(slurm: Path) -> str:
 
 def test_a_job_killed_for_memory_and_then_cancelled_half_way_through_comes_to_its_end(slurm, project):
     running = start(project, "--set-resources", "run_md:mem_mb=400 + 1600 * (attempt - 1)")
-    wait_for_checkpoint(project, 3, running)
+    wait_for_checkpoint(project, 3, lambda: running.poll() is None)
     (job,) = queue("run_md")
     subprocess.run(["scancel", job], check=True)
     output, _ = running.communicate()
@@ -180,7 +181,7 @@ def test_scancel_of_the_controller_stops_its_jobs_and_the_same_command_goes_on(s
         return sent.stdout.strip()
 
     controller = submit()
-    wait_for_checkpoint(project, 3)
+    wait_for_checkpoint(project, 3, lambda: is_in_queue(controller))
     subprocess.run(["scancel", controller], check=True)
     while queue("run_md"):
         time.sleep(0.5)
