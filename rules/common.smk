@@ -269,6 +269,12 @@ def round_before(wildcards):
     }
 
 
+def parity_before(wildcards):
+    """Held-out forces of the potential that a round of refinement starts from."""
+    name = model_name(int(wildcards.round) - 1)
+    return f"results/potential/{wildcards.material_id}/{name}.parity.parquet"
+
+
 def trained_model(suffix):
     """An input function: the potential to deploy, or its result; after the last round of refinement."""
 

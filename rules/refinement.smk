@@ -109,10 +109,7 @@ rule label_explored:
 rule refine_potential:
     input:
         unpack(round_before),
-        parity=lambda wildcards: (
-            f"results/potential/{wildcards.material_id}"
-            f"/{model_name(int(wildcards.round) - 1)}.parity.parquet"
-        ),
+        parity=parity_before,
         explored="results/potential/{material_id}/refinement/{round}/explored.json",
         labels="results/potential/{material_id}/refinement/{round}/frames.json",
         frames="results/potential/{material_id}/refinement/{round}/train.extxyz",
