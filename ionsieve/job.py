@@ -11,13 +11,16 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from ionsieve.errors import IonSieveError
 
 # No space on the device, over the quota, over the largest file allowed.
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+Settings = TypeVar("Settings")
 
 
 def run(main: Callable[[Any], None], snakemake: Any) -> None:
@@ -51,6 +54,19 @@ def run(main: Callable[[Any], None], snakemake: Any) -> None:
         sys.exit(f"ionsieve: {snakemake.rule}: {message}; what was finished is kept")
     except Exception as error:
         _report_bug(snakemake, error, log)
+
+
+def settings_from(params: Any, of: type[Settings], **others: Any) -> Settings:
+    """Settings of a dataclass from a rule's parameters of the same names.
+
+    Parameters
+    ----------
+    params : the job's, with one attribute per field.
+    of : the dataclass.
+    others : fields whose values are not parameters, or not these.
+    """
+    named = {field.name: getattr(params, field.name) for field in fields(of) if field.name not in others}  # type: ignore[arg-type]
+    return of(**named, **others)
 
 
 def _report_bug(snakemake: Any, error: Exception, log: Path) -> NoReturn:

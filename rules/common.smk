@@ -86,23 +86,26 @@ def after_catalogue(paths):
     return catalogued
 
 
-def shortlisted_ids(wildcards):
-    """Ids of the shortlist and the controls, read from the table: never by globbing."""
-    checkpoints.catalogue.get()
-    table = checkpoints.shortlist.get().output.shortlist
-    return pyarrow.parquet.read_table(table, columns=["material_id"])[
-        "material_id"
-    ].to_pylist()
-
-
-def candidate_structure(wildcards):
-    """The crystal of one shortlisted candidate, once both tables above it are made.
+def shortlist_table():
+    """The shortlist, once both checkpoints above it are made.
 
     The catalogue is asked for too: where it changes nothing the shortlist stays as it is, and Snakemake then
     looks again only at jobs that waited for the catalogue.
     """
     checkpoints.catalogue.get()
-    checkpoints.shortlist.get()
+    return checkpoints.shortlist.get().output.shortlist
+
+
+def shortlisted_ids(wildcards):
+    """Ids of the shortlist and the controls, read from the table: never by globbing."""
+    return pyarrow.parquet.read_table(shortlist_table(), columns=["material_id"])[
+        "material_id"
+    ].to_pylist()
+
+
+def candidate_structure(wildcards):
+    """The crystal of one shortlisted candidate."""
+    shortlist_table()
     return f"results/screen/structures/{wildcards.material_id}.cif"
 
 

@@ -9,11 +9,10 @@ from typing import Any
 
 def main(snakemake: Any) -> None:
     """Unpack the job, build the cell, write."""
-    from dataclasses import fields
-
     from ase.io import read
 
     from ionsieve.artifacts import write_bytes
+    from ionsieve.job import settings_from
     from ionsieve.outcome import candidate_outcome
     from ionsieve.transport.supercell import simulation_cell
     from ionsieve.validation.aimd import AimdSettings, aimd_inputs
@@ -22,7 +21,7 @@ def main(snakemake: Any) -> None:
 
     params, output, material_id = snakemake.params, snakemake.output, snakemake.wildcards.material_id
     settings = AimdSettings(params.temperatures_K, params.length_ps, params.timestep_fs)
-    vasp = VaspSettings(**{field.name: params[field.name] for field in fields(VaspSettings)})
+    vasp = settings_from(params, VaspSettings)
     with candidate_outcome(output.result, placeholders=[output.inputs]) as result:
         result["material_id"] = material_id
         cell = simulation_cell(

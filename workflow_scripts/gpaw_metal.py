@@ -9,15 +9,15 @@ from typing import Any
 def main(snakemake: Any) -> None:
     """Unpack the job, compute, write."""
     import tempfile
-    from dataclasses import fields
     from pathlib import Path
 
+    from ionsieve.job import settings_from
     from ionsieve.outcome import candidate_outcome
     from ionsieve.validation.gpaw_static import GpawSettings, require_gpaw, static_energies
     from ionsieve.validation.pair import metal_cell
 
     params, ion = snakemake.params, snakemake.wildcards.ion
-    settings = GpawSettings(**{field.name: params[field.name] for field in fields(GpawSettings)})
+    settings = settings_from(params, GpawSettings)
     with (
         candidate_outcome(snakemake.output.result) as result,
         tempfile.TemporaryDirectory(dir=snakemake.resources.tmpdir) as folder,

@@ -13,10 +13,10 @@ OF_THE_CELLS = ("formula", "n_ions", "structure_digest", "volume_change", "frame
 def main(snakemake: Any) -> None:
     """Unpack the job, compute both cells, write."""
     import tempfile
-    from dataclasses import fields
     from pathlib import Path
 
     from ionsieve.artifacts import read_json
+    from ionsieve.job import settings_from
     from ionsieve.outcome import candidate_outcome, require_ok
     from ionsieve.structures import to_structure
     from ionsieve.validation.dispersion import voltages
@@ -24,7 +24,7 @@ def main(snakemake: Any) -> None:
 
     params, inputs = snakemake.params, snakemake.input
     material_id = snakemake.wildcards.material_id
-    settings = GpawSettings(**{field.name: params[field.name] for field in fields(GpawSettings)})
+    settings = settings_from(params, GpawSettings)
     with (
         candidate_outcome(snakemake.output.result) as result,
         tempfile.TemporaryDirectory(dir=snakemake.resources.tmpdir) as folder,

@@ -12,17 +12,12 @@ def main(snakemake: Any) -> None:
     from pymatgen.core import Structure
 
     from ionsieve.artifacts import write_bytes
+    from ionsieve.job import settings_from
     from ionsieve.outcome import candidate_outcome
     from ionsieve.validation.bundle import prepare
     from ionsieve.validation.vasp import VaspSettings
 
-    settings = VaspSettings(
-        encut_eV=snakemake.params.encut_eV,
-        kspacing_per_A=snakemake.params.kspacing_per_A,
-        ediff_eV=snakemake.params.ediff_eV,
-        max_force_eV_per_A=snakemake.params.max_force_eV_per_A,
-        d3_damping=snakemake.params.d3_damping,
-    )
+    settings = settings_from(snakemake.params, VaspSettings)
     with candidate_outcome(snakemake.output.result, placeholders=[snakemake.output.inputs]) as result:
         prepared = prepare(
             snakemake.wildcards.material_id,

@@ -13,10 +13,11 @@ from typing import Any
 def main(snakemake: Any) -> None:
     """Unpack the job, train, measure, write."""
     from ionsieve.artifacts import atomic_path, read_json
+    from ionsieve.job import settings_from
     from ionsieve.outcome import candidate_outcome, require_ok
     from ionsieve.potential.calculator import load_calculator
     from ionsieve.potential.card import card
-    from ionsieve.potential.evaluation import force_parity, require_accurate
+    from ionsieve.potential.evaluation import force_parity, predict, require_accurate
     from ionsieve.potential.frames import FrameSets, read_frames
     from ionsieve.potential.refinement import has_converged, require_refinable, with_round
     from ionsieve.potential.training import TrainingSettings, train
@@ -30,21 +31,14 @@ def main(snakemake: Any) -> None:
         labels = read_json(job.labels)
         after = {key: value for key, value in before.items() if key not in ("status", "reason")}
         if labels["frames_added"]:
-            settings = TrainingSettings(
-                params.preset,
-                params.epochs,
-                params.batch_size,
-                params.learning_rate,
-                params.zbl,
-                params.seed,
-                params.devices,
-            )
+            settings = settings_from(params, TrainingSettings)
             sources = {"train": job.frames, "validation": job.validation, "test": job.test}
             sets = FrameSets(**{subset: read_frames(path) for subset, path in sources.items()})
             train(sets.train, sets.validation, settings, Path(output.model))
             calculator = load_calculator(output.model)
-            after |= card(calculator, sets, before["labels"], sources, settings)
-            write_table(force_parity(calculator, sets.test), FORCE_PARITY, output.parity)
+            tested = predict(calculator, sets.test)
+            after |= card(calculator, tested, sets, before["labels"], sources, settings)
+            write_table(force_parity(tested, sets.test), FORCE_PARITY, output.parity)
         else:
             for given, written in ((job.model, output.model), (job.parity, output.parity)):
                 with atomic_path(written) as temporary:

@@ -11,12 +11,12 @@ from typing import Any
 def main(snakemake: Any) -> None:
     """Build the simulation cell, run it, write what came out."""
     import shutil
-    from dataclasses import fields
     from pathlib import Path
 
     from ase.io import read
 
     from ionsieve.artifacts import digest
+    from ionsieve.job import settings_from
     from ionsieve.outcome import candidate_outcome, require_ok
     from ionsieve.potential.calculator import check_elements, load_calculator
     from ionsieve.potential.devices import md_device
@@ -45,10 +45,7 @@ def main(snakemake: Any) -> None:
         result |= cell.summary()
         check_elements(snakemake.input.potential, cell.atoms)
         cell.atoms.calc = load_calculator(snakemake.input.model, md_device(str(snakemake.resources.device)))
-        protocol = Protocol(
-            temperature_K=float(temperature),
-            **{field.name: params[field.name] for field in fields(Protocol) if field.name != "temperature_K"},
-        )
+        protocol = settings_from(params, Protocol, temperature_K=float(temperature))
         simulation = simulate_unattended(
             cell.atoms,
             protocol,

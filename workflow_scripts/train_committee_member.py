@@ -11,6 +11,7 @@ from typing import Any
 def main(snakemake: Any) -> None:
     """Unpack the job, train, write."""
     from ionsieve.artifacts import write_text
+    from ionsieve.job import settings_from
     from ionsieve.outcome import candidate_outcome
     from ionsieve.potential.frames import read_frames
     from ionsieve.potential.refinement import has_converged, require_refinable
@@ -23,15 +24,7 @@ def main(snakemake: Any) -> None:
         if has_converged(require_refinable(job.result)):
             write_text(output.model, "no member: refinement has converged\n")
             return
-        settings = TrainingSettings(
-            params.preset,
-            params.epochs,
-            params.batch_size,
-            params.learning_rate,
-            params.zbl,
-            seed,
-            params.devices,
-        )
+        settings = settings_from(params, TrainingSettings, seed=seed)
         train(read_frames(job.train), read_frames(job.validation), settings, Path(output.model))
 
 

@@ -11,24 +11,17 @@ from typing import Any
 def main(snakemake: Any) -> None:
     """Unpack the job, train, measure, write."""
     from ionsieve.artifacts import read_json
+    from ionsieve.job import settings_from
     from ionsieve.outcome import candidate_outcome, require_ok
     from ionsieve.potential.calculator import load_calculator
     from ionsieve.potential.card import card
-    from ionsieve.potential.evaluation import force_parity, require_accurate
+    from ionsieve.potential.evaluation import force_parity, predict, require_accurate
     from ionsieve.potential.frames import FrameSets, read_frames
     from ionsieve.potential.training import TrainingSettings, train
     from ionsieve.tables import FORCE_PARITY, write_table
 
     frames, params, output = snakemake.input, snakemake.params, snakemake.output
-    settings = TrainingSettings(
-        params.preset,
-        params.epochs,
-        params.batch_size,
-        params.learning_rate,
-        params.zbl,
-        params.seed,
-        params.devices,
-    )
+    settings = settings_from(params, TrainingSettings)
     with candidate_outcome(output.result, placeholders=[output.model, output.parity]) as result:
         result["material_id"] = snakemake.wildcards.material_id
         require_ok(frames.result)
@@ -37,8 +30,9 @@ def main(snakemake: Any) -> None:
         train(sets.train, sets.validation, settings, Path(output.model))
         teacher = read_json(frames.result)
         calculator = load_calculator(output.model)
-        result |= card(calculator, sets, teacher["teacher"], sources, settings)
-        write_table(force_parity(calculator, sets.test), FORCE_PARITY, output.parity)
+        tested = predict(calculator, sets.test)
+        result |= card(calculator, tested, sets, teacher["teacher"], sources, settings)
+        write_table(force_parity(tested, sets.test), FORCE_PARITY, output.parity)
         result["teacher_softening"] = teacher["softening"]
         require_accurate(result["metrics"], params.max_force_mae_eV_per_A)
 

@@ -13,11 +13,12 @@ LABELS = "the frames given"
 
 def main(snakemake: Any) -> None:
     """Unpack the job, train or adopt, measure, write."""
+    from ionsieve.job import settings_from
     from ionsieve.outcome import candidate_outcome
     from ionsieve.potential.by_name import label_kind
     from ionsieve.potential.calculator import load_calculator, name_calculator
     from ionsieve.potential.card import card
-    from ionsieve.potential.evaluation import force_parity, require_accurate
+    from ionsieve.potential.evaluation import force_parity, predict, require_accurate
     from ionsieve.potential.frames import FrameSets, gather_frames
     from ionsieve.potential.shared import adopt_model, split_frames
     from ionsieve.potential.training import TrainingSettings, train
@@ -38,20 +39,13 @@ def main(snakemake: Any) -> None:
                 result["calculator"] = label_kind(params.calculator)
             sets, settings = FrameSets(test=frames), None
         else:
-            settings = TrainingSettings(
-                params.preset,
-                params.epochs,
-                params.batch_size,
-                params.learning_rate,
-                params.zbl,
-                params.seed,
-                params.devices,
-            )
+            settings = settings_from(params, TrainingSettings)
             sets = split_frames(frames, params.seed)
             train(sets.train, sets.validation, settings, Path(output.model))
             calculator = load_calculator(output.model)
-        result |= card(calculator, sets, LABELS, sources, settings)
-        write_table(force_parity(calculator, sets.test), FORCE_PARITY, output.parity)
+        tested = predict(calculator, sets.test)
+        result |= card(calculator, tested, sets, LABELS, sources, settings)
+        write_table(force_parity(tested, sets.test), FORCE_PARITY, output.parity)
         require_accurate(result["metrics"], params.max_force_mae_eV_per_A)
 
 

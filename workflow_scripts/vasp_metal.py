@@ -9,16 +9,16 @@ from typing import Any
 def main(snakemake: Any) -> None:
     """Unpack the job, relax, write."""
     import os
-    from dataclasses import fields
     from pathlib import Path
 
+    from ionsieve.job import settings_from
     from ionsieve.outcome import candidate_outcome
     from ionsieve.validation.pair import metal_cell
     from ionsieve.validation.vasp import VaspSettings, input_set_generator
     from ionsieve.validation.vasp_run import CORES, relax
 
     params, resources, ion = snakemake.params, snakemake.resources, snakemake.wildcards.ion
-    settings = VaspSettings(**{field.name: params[field.name] for field in fields(VaspSettings)})
+    settings = settings_from(params, VaspSettings)
     os.environ[CORES] = str(snakemake.threads)
     with candidate_outcome(snakemake.output.result) as result:
         result["cell"] = f"{ion} metal"

@@ -10,11 +10,11 @@ from typing import Any
 def main(snakemake: Any) -> None:
     """Unpack the job, relax, write."""
     import os
-    from dataclasses import fields
     from pathlib import Path
 
     from pymatgen.core import Structure
 
+    from ionsieve.job import settings_from
     from ionsieve.outcome import candidate_outcome
     from ionsieve.validation.pair import intercalation_pair
     from ionsieve.validation.vasp import VaspSettings, input_set_generator
@@ -22,7 +22,7 @@ def main(snakemake: Any) -> None:
 
     params, resources = snakemake.params, snakemake.resources
     material_id, cell = snakemake.wildcards.material_id, snakemake.wildcards.cell
-    settings = VaspSettings(**{field.name: params[field.name] for field in fields(VaspSettings)})
+    settings = settings_from(params, VaspSettings)
     os.environ[CORES] = str(snakemake.threads)
     with candidate_outcome(snakemake.output.result) as result:
         result |= {"material_id": material_id, "cell": cell}

@@ -1,11 +1,12 @@
 """What a trained potential says of itself in ``model.json``: where it comes from and how good it is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ase import Atoms
 from ase.calculators.calculator import Calculator
 
 from ionsieve.artifacts import digest
@@ -18,6 +19,7 @@ from ionsieve.potential.training import LIBRARIES, TrainingSettings
 
 def card(
     calculator: Calculator,
+    tested: Sequence[Atoms],
     frames: FrameSets,
     labels: str,
     sources: Mapping[str, Path | str],
@@ -31,12 +33,13 @@ def card(
     Parameters
     ----------
     calculator : the trained model.
+    tested : its predictions for the test frames, from :func:`.evaluation.predict`.
     frames : what it was trained on and held out from; a ready model has test frames only, or none.
     labels : whose energies and forces the frames carry.
     sources : files it was made from, by what they are; their SHA-256 goes in, not where they lie.
     settings : how it was trained; None for a ready model.
     """
-    tested, validated = predict(calculator, frames.test), predict(calculator, frames.validation)
+    validated = predict(calculator, frames.validation)
     held_out = [*frames.validation, *frames.test]
     return {
         **description(calculator),

@@ -57,19 +57,24 @@ def errors(predicted: Sequence[Atoms], frames: Sequence[Atoms]) -> dict[str, Any
     }
 
 
-def force_parity(calculator: Calculator, frames: Sequence[Atoms]) -> pd.DataFrame:
-    """Force components of calculator and labels, with the columns of ``ionsieve.tables.FORCE_PARITY``.
+def force_parity(predicted: Sequence[Atoms], frames: Sequence[Atoms]) -> pd.DataFrame:
+    """Force components predicted and labelled, with the columns of ``ionsieve.tables.FORCE_PARITY``.
 
     Evenly chosen: of at most ``PARITY_FRAMES`` frames at most ``PARITY_ROWS`` finite components.
+
+    Parameters
+    ----------
+    predicted : from :func:`predict`.
+    frames : the same, with their labels.
     """
-    chosen = [frames[index] for index in _evenly(len(frames), PARITY_FRAMES)]
-    predicted = predict(calculator, chosen)
+    places = _evenly(len(frames), PARITY_FRAMES)
+    chosen = [frames[place] for place in places]
     rows = pd.DataFrame(
         {
             "kind": [str(frame.info["kind"]) for frame in chosen for _ in range(3 * len(frame))],
             "element": [symbol for frame in chosen for symbol in frame.get_chemical_symbols() for _ in "xyz"],
             "force_eV_per_A": _components(chosen),
-            "predicted_force_eV_per_A": _components(predicted),
+            "predicted_force_eV_per_A": _components([predicted[place] for place in places]),
         }
     )
     finite = rows[np.isfinite(rows["predicted_force_eV_per_A"])]

@@ -21,7 +21,7 @@ from ase.calculators.calculator import Calculator
 
 from ionsieve.artifacts import read_json
 from ionsieve.outcome import require_ok
-from ionsieve.potential.frames import labelled, reason_to_set_aside
+from ionsieve.potential.frames import labelled, set_aside_absurd
 from ionsieve.potential.teacher import remove_ions, teacher_cell
 from ionsieve.transport.dynamics import draw_velocities, n_steps, segments
 from ionsieve.transport.protocol import Protocol
@@ -164,8 +164,8 @@ def label_selected(frames: Sequence[Atoms], teacher: Calculator) -> tuple[list[A
 
     A potential that goes astray leads to crystals that nobody would train on, or that the teacher refuses.
     """
-    kept: list[Atoms] = []
-    set_aside: dict[str, int] = {}
+    known: list[Atoms] = []
+    not_labelled = 0
     for frame in frames:
         if not frame.info["selected"]:
             continue
@@ -173,16 +173,13 @@ def label_selected(frames: Sequence[Atoms], teacher: Calculator) -> tuple[list[A
         atoms.info = {key: frame.info[key] for key in ("kind", "trajectory")}
         atoms.calc = teacher
         try:
-            known = labelled(atoms, atoms.get_potential_energy(), atoms.get_forces(), atoms.get_stress())
+            known.append(
+                labelled(atoms, atoms.get_potential_energy(), atoms.get_forces(), atoms.get_stress())
+            )
         except (ValueError, NotImplementedError, LookupError):
-            reason: str | None = NOT_LABELLED
-        else:
-            reason = reason_to_set_aside(known)
-        if reason is None:
-            kept.append(known)
-        else:
-            set_aside[reason] = set_aside.get(reason, 0) + 1
-    return kept, set_aside
+            not_labelled += 1
+    kept, set_aside = set_aside_absurd(known)
+    return kept, set_aside | ({NOT_LABELLED: not_labelled} if not_labelled else {})
 
 
 def require_refinable(result: Path | str) -> dict[str, Any]:

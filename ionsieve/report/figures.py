@@ -174,14 +174,7 @@ def parity(sources: ReportSources) -> Figure | None:
     plot = _canvas(f"{kinds} voltage (V)", "Predicted voltage (V)")
     both = np.concatenate([rows["voltage_V"], rows["predicted_voltage_V"]])
     low_V, high_V = float(np.floor(both.min())), float(np.ceil(both.max()))
-    plot.add_scatter(
-        x=[low_V, high_V],
-        y=[low_V, high_V],
-        mode="lines",
-        line={"color": GREY, "width": 1},
-        showlegend=False,
-        hoverinfo="skip",
-    )
+    _diagonal(plot, low_V, high_V)
     # The commonest ion first, so that rare ones are drawn on top.
     for ion in rows["working_ion"].value_counts().index:
         of_ion = rows[rows["working_ion"] == ion]
@@ -387,15 +380,7 @@ def validation_parity(sources: ReportSources) -> Figure | None:
     rows = rows[rows["computed_voltage_V"].notna()]
     plot = _canvas("Predicted voltage (V)", "Computed voltage (V)")
     both = np.concatenate([rows["predicted_voltage_V"], rows["computed_voltage_V"]])
-    ends_V = [float(np.floor(both.min())), float(np.ceil(both.max()))]
-    plot.add_scatter(
-        x=ends_V,
-        y=ends_V,
-        mode="lines",
-        line={"color": GREY, "width": 1},
-        showlegend=False,
-        hoverinfo="skip",
-    )
+    _diagonal(plot, float(np.floor(both.min())), float(np.ceil(both.max())))
     for (name, of_tier), colour, symbol in zip(
         rows.groupby("tier", sort=False), cycle(SERIES), cycle(("circle", "diamond", "square")), strict=False
     ):
@@ -569,10 +554,7 @@ def force_parity(sources: ReportSources) -> Figure | None:
     for place, table in enumerate(tables):
         cell = {"row": 1 + place // columns, "col": 1 + place % columns}
         reach = 1.05 * float(table[["force_eV_per_A", "predicted_force_eV_per_A"]].abs().to_numpy().max())
-        plot.add_scatter(
-            x=[-reach, reach], y=[-reach, reach], mode="lines", line={"color": GREY, "width": 1},
-            showlegend=False, hoverinfo="skip", **cell,
-        )  # fmt: skip
+        _diagonal(plot, -reach, reach, **cell)
         for group, (colour, symbol) in styles.items():
             of_group = table[table[by] == group]
             if of_group.empty:
@@ -692,6 +674,15 @@ def _line(plot: go.Figure, x: float | None = None, y: float | None = None) -> No
         plot.add_vline(x=x, line=style)
     if y is not None:
         plot.add_hline(y=y, line=style)
+
+
+def _diagonal(plot: go.Figure, low: float, high: float, **cell: int) -> None:
+    """The line on which both axes agree, in the subplot at ``row`` and ``col``."""
+    ends = [low, high]
+    plot.add_scatter(
+        x=ends, y=ends, mode="lines", line={"color": GREY, "width": 1}, showlegend=False,
+        hoverinfo="skip", **cell,
+    )  # fmt: skip
 
 
 def _threshold(sources: ReportSources, section: str, key: str) -> float | None:

@@ -102,15 +102,15 @@ def test_a_perfect_potential_has_no_errors(alloy_frames):
 
 
 def test_parity_holds_labels_beside_predictions_component_by_component(alloy_frames):
-    rows = force_parity(EMT(), alloy_frames.test)
+    rows = force_parity(predict(EMT(), alloy_frames.test), alloy_frames.test)
     assert to_arrow(rows, FORCE_PARITY).num_rows == sum(3 * len(frame) for frame in alloy_frames.test)
     np.testing.assert_allclose(rows["predicted_force_eV_per_A"], rows["force_eV_per_A"], atol=1e-9)
     assert rows["element"][:6].tolist() == [
         symbol for symbol in alloy_frames.test[0].get_chemical_symbols()[:2] for _ in range(3)
     ]
-    many = force_parity(EMT(), alloy_frames.test * 20)
+    many = force_parity(predict(EMT(), alloy_frames.test) * 20, alloy_frames.test * 20)
     assert len(many) == PARITY_ROWS and set(many["element"]) == {"Au", "Cu"}
-    assert force_parity(EMT(), []).empty
+    assert force_parity([], []).empty
 
 
 def test_the_gate_names_the_figure_and_the_limit():
@@ -123,7 +123,8 @@ def test_the_gate_names_the_figure_and_the_limit():
 
 
 def test_an_element_never_seen_is_named(tmp_path, calculator, alloy_frames):
-    write_json(tmp_path / "model.json", card(calculator, alloy_frames, "EMT", {}, None))
+    tested = predict(calculator, alloy_frames.test)
+    write_json(tmp_path / "model.json", card(calculator, tested, alloy_frames, "EMT", {}, None))
     check_elements(tmp_path / "model.json", alloy_frames.test[0])
     with pytest.raises(CandidateFailed, match="never trained on Pt; it knows Au, Cu"):
         check_elements(tmp_path / "model.json", bulk("Pt"))
