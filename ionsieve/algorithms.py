@@ -7,7 +7,7 @@ stage and what follows rerun, the stages before it do not.
 DATA = 2
 VOLTAGE = 2
 SCREEN = 1
-POTENTIAL = 2
+POTENTIAL = 3
 TRANSPORT = 2
 VALIDATION = 1
 UNIVERSAL_POTENTIAL = 1

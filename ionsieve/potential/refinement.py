@@ -22,7 +22,8 @@ from ase.calculators.calculator import Calculator
 from ionsieve.artifacts import read_json
 from ionsieve.outcome import require_ok
 from ionsieve.potential.frames import labelled, set_aside_absurd
-from ionsieve.potential.teacher import remove_ions, teacher_cell
+from ionsieve.potential.teacher import teacher_cell
+from ionsieve.potential.vacancies import remove_ions
 from ionsieve.transport.dynamics import draw_velocities, n_steps, segments
 from ionsieve.transport.protocol import Protocol
 from ionsieve.transport.seeding import generator

@@ -2,12 +2,14 @@
 
 MD will run hot on a host with vacancies, so most frames come from short, hot, independent Langevin
 runs of the teacher itself, each with its own strain, vacancies and velocities; their labels cost
-nothing extra. The rest are rattled and strained crystals, which tell the stress. Validation and test
-frames come from runs of their own.
+nothing extra. Within so short a run no ion leaves its site, and a student that has never seen an ion on its
+way is free to invent the saddle that its conductivity hangs on: in some runs one ion is put between its site
+and a vacancy and held there, while the host around it gives way. The rest are rattled and strained crystals,
+which tell the stress. Validation and test frames come from runs of their own.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ import numpy as np
 from ase import Atoms, units
 from ase.build import niggli_reduce
 from ase.calculators.calculator import Calculator
+from ase.constraints import FixedPlane
 from ase.md.langevin import Langevin
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 from tqdm import tqdm
@@ -31,6 +34,7 @@ from ionsieve.potential.frames import (
     reason_to_set_aside,
 )
 from ionsieve.potential.softening import softening
+from ionsieve.potential.vacancies import number_to_remove, remove_ions, start_hop
 
 # Enough atoms for vacancies and for the 5 A cutoff to see mostly other atoms; few enough to be cheap.
 MIN_ATOMS, MAX_ATOMS = 24, 36
@@ -53,18 +57,26 @@ FIRST_SAMPLE, SAMPLE_EVERY = 6, 4  # MD steps
 FRAMES_PER_TRAJECTORY = 4
 SHARE_TEST, SHARE_VALIDATION, SHARE_AT_REST = 0.12, 0.08, 0.4
 
-HOT, RATTLED, STRAINED = "hot", "rattled", "strained"
+# How far along the way to the vacancy; nearer to a site is what a vibration reaches by itself.
+ALONG_HOP = (0.2, 0.8)
+HOP_COOLER = (0.1, 0.6)  # times the temperature of MD: a saddle is told by what surrounds the lowest way
+
+HOT, HOP, RATTLED, STRAINED = "hot", "hop", "rattled", "strained"
 
 
 @dataclass(frozen=True)
 class _Run:
-    """One planned hot trajectory; ``strain`` is linear, ``temperature_K`` that of its thermostat."""
+    """One planned hot trajectory; ``strain`` is linear, ``temperature_K`` that of its thermostat.
+
+    ``along_hop`` is how far one ion is on its way to a vacancy, None where none is held.
+    """
 
     subset: str
     n_frames: int
     with_vacancies: bool
     strain: float
     temperature_K: float
+    along_hop: float | None = None
 
 
 def softening_against_dft(
@@ -111,17 +123,6 @@ def teacher_cell(crystal: Atoms) -> Atoms:
     return crystal.repeat(best)
 
 
-def remove_ions(crystal: Atoms, working_ion: str, fraction: float, rng: np.random.Generator) -> Atoms:
-    """A copy without a random ``fraction`` of the working ions: at least one leaves, at least one stays."""
-    sites = np.flatnonzero(crystal.symbols == working_ion)
-    if fraction == 0 or len(sites) < 2:
-        return crystal.copy()
-    n_removed = min(max(1, round(fraction * len(sites))), len(sites) - 1)
-    host = crystal.copy()
-    del host[rng.choice(sites, size=n_removed, replace=False)]
-    return host
-
-
 def teacher_frames(
     crystal: Atoms,
     teacher: Calculator,
@@ -164,6 +165,8 @@ def teacher_frames(
         *_hold_out(n_validation, "validation", temperature_K, plan),
         *_train_runs(n_frames - n_test - n_validation - n_at_rest, temperature_K, plan),
     ]
+    if not number_to_remove(cell, working_ion, vacancy_fraction):
+        runs = [replace(run, along_hop=None) for run in runs]
     sets = FrameSets()
     set_aside: dict[str, int] = {}
     progress = tqdm(total=n_frames, desc="teacher frames", unit="frame", disable=None)
@@ -177,8 +180,7 @@ def teacher_frames(
             progress.update()
         for number, run in enumerate(runs):
             rng = np.random.default_rng([seed, 2, number])
-            host = remove_ions(cell, working_ion, vacancy_fraction if run.with_vacancies else 0.0, rng)
-            frames = _hot_trajectory(host, teacher, run, f"{HOT}-{number}", rng)
+            frames = _hot_trajectory(cell, working_ion, vacancy_fraction, teacher, run, number, rng)
             _keep(frames, getattr(sets, run.subset), set_aside)
             progress.update(run.n_frames)
     except (
@@ -214,22 +216,31 @@ def _lengths(n_frames: int) -> list[int]:
 
 
 def _hold_out(n_frames: int, subset: str, temperature_K: float, rng: np.random.Generator) -> list[_Run]:
-    """Runs at what MD will meet: its temperature, with vacancies, slightly expanded."""
+    """Runs at what MD will meet: its temperature, with vacancies, slightly expanded; every second a hop."""
     lengths = _lengths(n_frames)
     strains = _spread(STRAIN_HELD_OUT, len(lengths), rng)
+    ways = _spread(ALONG_HOP, len(lengths), rng)
     return [
-        _Run(subset, length, True, strain, temperature_K)
-        for length, strain in zip(lengths, strains, strict=True)
+        _Run(subset, length, True, strain, temperature_K, way if number % 2 else None)
+        for number, (length, strain, way) in enumerate(zip(lengths, strains, ways, strict=True))
     ]
 
 
 def _train_runs(n_frames: int, temperature_K: float, rng: np.random.Generator) -> list[_Run]:
-    """Runs that go beyond what MD will meet, so that MD interpolates; every third without vacancies."""
+    """Runs that go beyond what MD will meet, so that MD interpolates, and as many hops.
+
+    Of three runs one is a hop, one has vacancies, one has none.
+    """
     lengths = _lengths(n_frames)
     strains, factors = _spread(STRAIN_HOT, len(lengths), rng), _spread(HOTTER, len(lengths), rng)
+    ways, cooler = _spread(ALONG_HOP, len(lengths), rng), _spread(HOP_COOLER, len(lengths), rng)
     return [
-        _Run("train", length, number % 3 != 2, strain, factor * temperature_K)
-        for number, (length, strain, factor) in enumerate(zip(lengths, strains, factors, strict=True))
+        _Run("train", length, True, strain, hop_factor * temperature_K, way)
+        if number % 3 == 1
+        else _Run("train", length, number % 3 == 0, strain, factor * temperature_K)
+        for number, (length, strain, factor, way, hop_factor) in enumerate(
+            zip(lengths, strains, factors, ways, cooler, strict=True)
+        )
     ]
 
 
@@ -257,7 +268,8 @@ def _displaced(host: Atoms, standard_deviation_A: float, rng: np.random.Generato
 
 
 def _label(atoms: Atoms, kind: str, trajectory: str) -> Atoms:
-    frame = labelled(atoms, atoms.get_potential_energy(), atoms.get_forces(), atoms.get_stress())
+    forces_eV_per_A = atoms.get_forces(apply_constraint=False)
+    frame = labelled(atoms, atoms.get_potential_energy(), forces_eV_per_A, atoms.get_stress())
     frame.info = {"kind": kind, "trajectory": trajectory}
     return frame
 
@@ -281,10 +293,26 @@ def _at_rest(
 
 
 def _hot_trajectory(
-    host: Atoms, teacher: Calculator, run: _Run, name: str, rng: np.random.Generator
+    cell: Atoms,
+    working_ion: str,
+    vacancy_fraction: float,
+    teacher: Calculator,
+    run: _Run,
+    number: int,
+    rng: np.random.Generator,
 ) -> list[Atoms]:
-    """Frames of a short Langevin run that is hot from its first step."""
+    """Frames of a short Langevin run that is hot from its first step.
+
+    An ion on a hop moves across its way but not along.
+    """
+    fraction = vacancy_fraction if run.with_vacancies else 0.0
+    if run.along_hop is None:
+        kind, host, hop = HOT, remove_ions(cell, working_ion, fraction, rng), None
+    else:
+        kind, (host, *hop) = HOP, start_hop(cell, working_ion, fraction, run.along_hop, rng)
     atoms = _displaced(_strained(host, run.strain, rng), RATTLE_HOT_A, rng)
+    if hop is not None:
+        atoms.set_constraint(FixedPlane(*hop))
     atoms.calc = teacher
     # The crystal starts near rest: part of the kinetic energy goes into the bonds within a vibration.
     MaxwellBoltzmannDistribution(atoms, temperature_K=1.5 * run.temperature_K, rng=rng)
@@ -298,7 +326,7 @@ def _hot_trajectory(
         rng=rng,
     )
     frames = []
-    for number in range(run.n_frames):
-        dynamics.run(SAMPLE_EVERY if number else FIRST_SAMPLE)
-        frames.append(_label(atoms, HOT, name))
+    for sample in range(run.n_frames):
+        dynamics.run(SAMPLE_EVERY if sample else FIRST_SAMPLE)
+        frames.append(_label(atoms, kind, f"{kind}-{number}"))
     return frames

@@ -15,7 +15,8 @@ from ase.io import write
 
 from ionsieve.artifacts import read_json, write_json
 from ionsieve.potential.frames import labelled, read_frames, write_frames
-from ionsieve.potential.teacher import remove_ions, teacher_cell, teacher_frames
+from ionsieve.potential.teacher import teacher_cell, teacher_frames
+from ionsieve.potential.vacancies import remove_ions
 
 pytestmark = pytest.mark.slow
 

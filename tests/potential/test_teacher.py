@@ -10,7 +10,6 @@ from ionsieve.potential.by_name import calculator_by_name
 from ionsieve.potential.frames import labelled, write_frames
 from ionsieve.potential.teacher import (
     MAX_ATOMS,
-    remove_ions,
     softening_against_dft,
     teacher_cell,
     teacher_frames,
@@ -46,20 +45,6 @@ def test_a_large_cell_is_taken_as_it_is(alloy):
     assert len(teacher_cell(large)) == len(large) == 108
 
 
-def test_the_set_share_of_ions_leaves_and_the_seed_says_which(alloy):
-    cell = alloy.repeat((2, 2, 2))
-    hosts = [remove_ions(cell, "Au", 0.25, np.random.default_rng(seed)) for seed in (0, 0, 1)]
-    assert [np.sum(host.symbols == "Au") for host in hosts] == [12] * 3
-    assert all(np.sum(host.symbols == "Cu") == 16 for host in hosts)
-    np.testing.assert_array_equal(hosts[0].positions, hosts[1].positions)
-    assert not np.array_equal(hosts[0].positions, hosts[2].positions)
-
-
-@pytest.mark.parametrize("fraction, left", [(0.0, 2), (0.01, 1), (0.99, 1)])
-def test_some_ion_leaves_if_any_may_and_one_always_stays(alloy, fraction, left):
-    assert np.sum(remove_ions(alloy, "Au", fraction, np.random.default_rng(0)).symbols == "Au") == left
-
-
 def test_held_out_frames_are_hot_have_vacancies_and_runs_of_their_own(alloy_frames):
     sides = [
         {frame.info["trajectory"] for frame in side}
@@ -67,15 +52,36 @@ def test_held_out_frames_are_hot_have_vacancies_and_runs_of_their_own(alloy_fram
     ]
     assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
     for frame in [*alloy_frames.validation, *alloy_frames.test]:
-        assert frame.info["kind"] == "hot"
+        assert frame.info["kind"] in ("hot", "hop")
         assert np.sum(frame.symbols == "Au") < np.sum(frame.symbols == "Cu")
     assert sum(map(len, sides)) < 30 == sum(map(len, vars(alloy_frames).values()))
 
 
 def test_training_frames_hold_every_kind_with_and_without_vacancies(alloy_frames):
-    assert {frame.info["kind"] for frame in alloy_frames.train} == {"hot", "rattled", "strained"}
+    assert {frame.info["kind"] for frame in alloy_frames.train} == {"hop", "hot", "rattled", "strained"}
     gold = {int(np.sum(frame.symbols == "Au")) for frame in alloy_frames.train if frame.info["kind"] == "hot"}
     assert len(gold) == 2
+
+
+def test_an_ion_on_a_hop_moves_across_its_way_only_and_keeps_its_whole_force(alloy_frames):
+    hops = [frame for frame in alloy_frames.train if frame.info["kind"] == "hop"]
+    of_one_run = [frame for frame in hops if frame.info["trajectory"] == hops[0].info["trajectory"]]
+    first, *later = [frame.positions[frame.symbols == "Au"] for frame in of_one_run]
+    moves_A = np.stack([positions - first for positions in later], axis=1)
+    volumes_A3 = np.abs(np.linalg.det(moves_A))
+    assert volumes_A3.shape[0] > 2 and volumes_A3.min() < 1e-12 < 1e-7 < np.sort(volumes_A3)[1]
+    along, _, _ = np.linalg.svd(
+        np.stack([positions - first for positions in later], axis=1)[volumes_A3.argmin()].T
+    )
+    held = np.flatnonzero(of_one_run[0].symbols == "Au")[volumes_A3.argmin()]
+    for frame in of_one_run:
+        assert not frame.constraints
+        assert abs(frame.get_forces()[held] @ along[:, 2]) > 1e-3
+
+
+def test_without_vacancies_there_are_no_hops(alloy):
+    frames, _ = teacher_frames(alloy, EMT(), "Au", 0.0, 900.0, 12, seed=0)
+    assert "hop" not in {frame.info["kind"] for side in vars(frames).values() for frame in side}
 
 
 def test_same_seed_same_frames(alloy, alloy_frames):
