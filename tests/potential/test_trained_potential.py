@@ -90,7 +90,7 @@ def test_errors_are_told_by_element_and_kind(calculator, alloy_frames):
     frames = [*alloy_frames.test, *alloy_frames.train]
     told = errors(predict(calculator, frames), frames)
     assert set(told["force_mae_by_element_eV_per_A"]) == {"Au", "Cu"}
-    assert set(told["by_kind"]) == {"hot", "rattled", "strained"}
+    assert set(told["by_kind"]) == {"hop", "hot", "rattled", "strained"}
     assert sum(of_kind["n_frames"] for of_kind in told["by_kind"].values()) == told["n_frames"] == 28
     assert told["stress_mae_GPa"] > 0 and told["energy_mae_meV_per_atom"] > 0
 
