@@ -32,11 +32,14 @@ install: .venv/installed
 	    { echo "ionsieve: LightGBM does not load; on Debian: apt-get install libgomp1" >&2; exit 1; }
 	@touch $@
 
+# Two files of tests at a time, one thread each; tests of one file share what is dear to make.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile
+
 test: .venv/installed check
-	$(BIN)/pytest -q
+	$(PYTEST)
 
 test-slow: .venv/installed
-	$(BIN)/pytest -q -m slow
+	$(PYTEST) -m slow
 
 check: .venv/installed
 	$(BIN)/ruff check .
