@@ -6,13 +6,22 @@ Unknown keys are refused, so that a typing error costs a second and not a night.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from ase.data import chemical_symbols
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from ionsieve.data.formats import CRYSTAL_FORMATS, crystal_files, is_address
 from ionsieve.data.vasp_files import NAMES, vasp_files
@@ -21,7 +30,17 @@ from ionsieve.ions import WORKING_IONS
 
 DEMO_CANDIDATES = "Mg"  # ionsieve/data/demo holds electrodes of seven ions, candidates of this one
 
-CALCULATOR_NAME = r"^(chgnet|\w+(\.\w+)+)$"  # or an import path
+
+def _calculator_name(name: str) -> str:
+    if not re.fullmatch(r"chgnet|\w+(\.\w+)+", name):
+        raise ValueError(
+            f"{name!r} is no calculator; give chgnet, or the import path of an ASE calculator, as"
+            " mace.calculators.mace_mp"
+        )
+    return name
+
+
+CalculatorName = Annotated[str, AfterValidator(_calculator_name)]
 
 Source = Literal["demo", "files", "materials_project", "gnome"]
 Positive = Annotated[float, Field(gt=0)]
@@ -336,9 +355,8 @@ class PotentialConfig(_Section):
         description="Compile the potential for MD: `auto` where the planned MD is long enough to pay for it"
         " and there is a C++ compiler.",
     )
-    teacher: str = Field(
+    teacher: CalculatorName = Field(
         default="chgnet",
-        pattern=CALCULATOR_NAME,
         description="`chgnet`, or the import path of an ASE calculator, as mace.calculators.mace_mp.",
     )
     teacher_arguments: dict[str, Any] = Field(
@@ -379,9 +397,8 @@ class PotentialConfig(_Section):
         description="A ready NequIP checkpoint, package (.nequip.zip) or compiled model (.nequip.pt2); then"
         " nothing is trained.",
     )
-    shared_calculator: str | None = Field(
+    shared_calculator: CalculatorName | None = Field(
         default=None,
-        pattern=CALCULATOR_NAME,
         description="An ASE calculator that drives MD itself, named like a teacher; nothing is trained.",
     )
     shared_calculator_arguments: dict[str, Any] = Field(
@@ -500,9 +517,8 @@ class ValidationConfig(_Section):
     d3_damping: Literal["zero", "bj"] = Field(
         default="zero", description="D3 damping (paper: zero, IVDW = 11)."
     )
-    universal_potential: str | None = Field(
+    universal_potential: CalculatorName | None = Field(
         default="chgnet",
-        pattern=CALCULATOR_NAME,
         description="Relaxes every finalist, charged and discharged: `chgnet`, or the import path of an ASE"
         " calculator like potential.teacher; null: no such tier.",
     )
@@ -575,6 +591,16 @@ class ValidationConfig(_Section):
             )
         _refuse_braces([folder or Path()])
         return folder
+
+    @model_validator(mode="after")
+    def _dearer_tiers_are_enabled(self) -> "ValidationConfig":
+        asked = {"gpaw": self.gpaw, "vasp: run": self.vasp == "run", "aimd": self.aimd}
+        if not self.enabled and any(asked.values()):
+            names = ", ".join(name for name, is_asked in asked.items() if is_asked)
+            raise ValueError(
+                f"enabled is false, but {names} asks for it: set enabled to true, or leave that out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _gpaw_has_cells(self) -> "ValidationConfig":

@@ -20,7 +20,7 @@ rule train_committee_member:
         "../envs/ionsieve.yaml"
     threads: 1
     resources:
-        mem_mb=2500,
+        mem_mb=lambda wildcards, attempt: 2500 * attempt,
         runtime=720,
     params:
         algorithm=algorithms.POTENTIAL,
@@ -61,7 +61,7 @@ rule explore_potential:
         "../envs/ionsieve.yaml"
     threads: 1
     resources:
-        mem_mb=2500,
+        mem_mb=lambda wildcards, attempt: 2500 * attempt,
         runtime=120,
         device=MD_DEVICE,
     params:
@@ -94,7 +94,7 @@ rule label_explored:
         "../envs/ionsieve.yaml"
     threads: 1
     resources:
-        mem_mb=2500,
+        mem_mb=lambda wildcards, attempt: 2500 * attempt,
         runtime=120,
     params:
         algorithm=algorithms.POTENTIAL,
@@ -127,7 +127,7 @@ rule refine_potential:
         "../envs/ionsieve.yaml"
     threads: 1
     resources:
-        mem_mb=2500,
+        mem_mb=lambda wildcards, attempt: 2500 * attempt,
         runtime=720,
     params:
         algorithm=algorithms.POTENTIAL,

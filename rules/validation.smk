@@ -20,6 +20,16 @@ GPAW_SETTINGS = {
 VASP_RESOURCES = {
     "mem_mb": lambda wildcards, threads, attempt: 2000 * threads * attempt,
     "runtime": 1440,
+    # For the SLURM plugin: one slot for each of VASP's ranks, and no srun around mpirun.
+    **(
+        {
+            "mpi": "mpirun",
+            "tasks": config_model.validation.vasp_cores,
+            "cpus_per_task": 1,
+        }
+        if config_model.validation.vasp_cores > 1
+        else {}
+    ),
     # Not params, which would make results stale: neither where VASP runs nor how often it is started is part of them.
     "vasp_folder": str(config_model.validation.vasp_folder),
     "starts_left": lambda wildcards, attempt: VASP_STARTS - attempt,
@@ -57,6 +67,8 @@ rule vasp_relax:
     input:
         structure=candidate_structure,
         shortlist=ancient(SHORTLIST),
+        # Where VASP is missing, one small job says so, and those of the candidates do not start.
+        metal=ancient(f"results/validation/metals/{config_model.working_ion}/vasp.json"),
     output:
         result="results/validation/{material_id}/vasp/{cell}.json",
     log:

@@ -153,6 +153,19 @@ def test_resolved_configuration_reads_back_as_itself():
     assert config.load(yaml.safe_load(config.to_yaml(model))) == model
 
 
+@pytest.mark.parametrize("tier", [{"gpaw": True}, {"vasp": "run"}, {"aimd": True}])
+def test_a_dear_tier_is_not_ignored_in_a_validation_that_is_off(tier):
+    message = _message({"validation": {"enabled": False, **tier}})
+    assert "enabled is false, but" in message and next(iter(tier)) in message
+
+
+@pytest.mark.parametrize(
+    "section", [{"potential": {"teacher": "chgnt"}}, {"validation": {"universal_potential": "chgnt"}}]
+)
+def test_a_misspelt_calculator_is_answered_with_what_may_be_named(section):
+    assert "'chgnt' is no calculator; give chgnet, or the import path" in _message(section)
+
+
 def test_gpaw_without_a_tier_that_relaxes_its_cells_is_refused():
     message = _message({"validation": {"gpaw": True, "universal_potential": None}})
     assert "GPAW computes in the cells that it relaxes" in message

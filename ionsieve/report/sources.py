@@ -182,7 +182,35 @@ def load_partial(
         force_errors(sources.potentials, material_ids),
         min_conductivity_mS_per_cm,
     )
-    return ReportSources(**{**vars(sources), "ranked": ranked})
+    so_far = {"ranked": ranked}
+    if sources.validation_summary is None and sources.config is not None:
+        so_far["validation_summary"] = _validation_so_far(results, sources, sources.shortlist)
+    return ReportSources(**{**vars(sources), **so_far})
+
+
+def _validation_so_far(results: Path, sources: ReportSources, shortlist: pd.DataFrame) -> pd.DataFrame:
+    """The summary of the validation with the tiers that have results, and VASP's that are on their way."""
+    from pymatgen.core import Structure
+
+    from ionsieve.validation.pair import pair_digest
+    from ionsieve.validation.summary import summary, vasp_so_far
+
+    ion = (sources.config or {})["working_ion"]
+    digests = {
+        path.stem: pair_digest(Structure.from_file(path), ion)
+        for path in (results / "screen" / "structures").glob("*.cif")
+        if path.stem in set(shortlist["material_id"])
+    }
+    known = {name: vasp_so_far(results / "validation", results / "logs", name) for name in digests}
+    gpaw = [results / "validation" / name / "gpaw.json" for name in digests]
+    tiers: dict[str, Mapping[str, Mapping[str, Any]]] = {
+        "universal_potential": {
+            name: document for name, document in sources.universal_potential.items() if name in digests
+        },
+        "gpaw": documents_by_material(path for path in gpaw if path.exists()),
+        "vasp": {name: document for name, document in known.items() if document is not None},
+    }
+    return summary(shortlist, digests, tiers)
 
 
 def documents_by_material(paths: Iterable[Path | str]) -> dict[str, dict[str, Any]]:

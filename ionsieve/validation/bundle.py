@@ -84,6 +84,7 @@ def prepare(
         "state": "prepared",
         "formula": structure.composition.reduced_formula,
         "n_ions": cells.n_ions,
+        "structure_digest": cells.digest,
         "n_atoms": {role: len(getattr(cells, role)) for role in generators},
         "hubbard_u_eV": hubbard_u(structure.composition),
         "potcar_functional": potcar_functional(),

@@ -1,10 +1,12 @@
 """Predicted and computed voltages side by side: one row per finalist and tier, whatever became of it."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from ionsieve.artifacts import read_json
 from ionsieve.outcome import OK
 
 PREPARED, RUNNING, DONE, FAILED, STALE = "prepared", "running", "done", "failed", "stale"
@@ -31,6 +33,28 @@ def summary(
         if candidate["material_id"] in documents
     ]
     return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def vasp_so_far(validation: Path, logs: Path, material_id: str) -> dict[str, Any] | None:
+    """What is known of a candidate's VASP tier while a campaign runs.
+
+    Parameters
+    ----------
+    validation, logs : folders of results and of the scripts' logs.
+
+    Returns
+    -------
+    Its result, if there is one; else that of its inputs, with the state ``running`` once VASP was started;
+    None where there are not even inputs.
+    """
+    folder = validation / material_id
+    if (folder / "vasp.json").exists():
+        return read_json(folder / "vasp.json")
+    if not (folder / "validation.json").exists():
+        return None
+    prepared = read_json(folder / "validation.json")
+    started = prepared["status"] == OK and (logs / "vasp_relax" / material_id).is_dir()
+    return prepared | ({"state": RUNNING} if started else {})
 
 
 _COLUMNS = [

@@ -15,7 +15,8 @@ from functools import cache
 from typing import Any, Literal
 
 from atomate2.vasp.sets.core import RelaxSetGenerator
-from pymatgen.core import Composition
+from pymatgen.core import Composition, Structure
+from pymatgen.io.vasp import VaspInput
 from pymatgen.io.vasp.sets import MPRelaxSet
 
 from ionsieve.errors import CandidateFailed
@@ -46,7 +47,10 @@ class VaspSettings:
 
 @cache
 def _mp_config() -> dict[str, Any]:
-    return MPRelaxSet()._config_dict
+    """MP's tables, but Yb in its oxides' state: pymatgen warns of Yb_2, which MP has since left too."""
+    config = deepcopy(MPRelaxSet()._config_dict)
+    config["POTCAR"]["Yb"] = "Yb_3"
+    return config
 
 
 def _base_config() -> dict[str, Any]:
@@ -82,6 +86,11 @@ class IntercalationRelaxSetGenerator(RelaxSetGenerator):
     def incar_updates(self) -> dict:
         """Nothing beside ``user_incar_settings``."""
         return {}
+
+    def get_input_set(self, structure: Structure | None = None, *args: Any, **kwargs: Any) -> VaspInput:
+        """The input set with sites grouped by element: each group has a POTCAR and a U of its own."""
+        grouped = None if structure is None else structure.get_sorted_structure()
+        return super().get_input_set(grouped, *args, **kwargs)
 
 
 def input_set_generator(settings: VaspSettings, *, metal: bool) -> IntercalationRelaxSetGenerator:

@@ -18,8 +18,8 @@ LABEL_KIND = "DFT (VASP, PBE+U, D3)"
 # energy another quantity than those it is subtracted from. How the minimum is found (ALGO, mixing, POTIM)
 # may change.
 PHYSICS_TAGS = (
-    "GGA", "METAGGA", "ENCUT", "PREC", "LASPH", "LREAL", "ISPIN", "KSPACING", "KGAMMA", "ISMEAR", "ISIF",
-    "IVDW", "LDAU", "LDAUTYPE", "LDAUL", "LDAUU", "LDAUJ",
+    "GGA", "METAGGA", "ENCUT", "PREC", "LASPH", "LREAL", "ISPIN", "KSPACING", "KGAMMA", "ISMEAR", "SIGMA",
+    "ISIF", "IVDW", "LDAU", "LDAUTYPE", "LDAUL", "LDAUU", "LDAUJ",
 )  # fmt: skip
 # VASP 5.4 and 6 print "  Edisp (eV)  -28.80731", some builds with a colon.
 DISPERSION = r"Edisp\s*\(eV\)\s*:?\s*(-?\d+\.\d+)"

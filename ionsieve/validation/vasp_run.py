@@ -2,7 +2,8 @@
 
 Every start has a job folder of its own below the relaxation's folder. A relaxation that was stopped
 (walltime, memory, a cancelled job) goes on from the last ionic step that VASP wrote. POTCARs are licensed:
-they are in a job folder while VASP runs there, and removed when it ends.
+they are in a job folder while VASP runs there, and removed when it ends, or at the next start if the whole
+job was killed.
 """
 
 import json
@@ -121,7 +122,7 @@ def relax(
 
     Raises
     ------
-    VaspUnavailable : no VASP or no POTCARs here.
+    VaspUnavailable : no VASP or no POTCARs here, or what VASP_CMD starts is not VASP.
     VaspStopped : VASP was killed or crashed in a way that custodian has no remedy for.
     CandidateFailed : custodian gave up, it did not converge, a remedy changed the physics, or VASP was
         stopped once too often.
@@ -130,6 +131,7 @@ def relax(
     require_potcars(structure.composition)
     cell = json.dumps([structure.as_dict(verbosity=0), generator.as_dict()], cls=MontyEncoder, sort_keys=True)
     _clear_if_other(folder, {**made_with, "cell": cell})
+    remove_potcars(folder)  # of starts that were killed before they could
     start = last_ionic_step(folder, structure)
     logger.info("%s: %s", name, "from the start" if start is None else f"going on from {start[1]}")
     maker = replace(
@@ -154,6 +156,11 @@ def relax(
             raise_immediately=True,
         )
     except (ValidationError, ReturnCodeError) as error:
+        if not _has_spoken(folder):
+            raise VaspUnavailable(
+                f"{command!r} ended before VASP wrote an OUTCAR{_last_words(folder)}: try {COMMAND} by hand"
+                " where jobs run; nothing is lost"
+            ) from error
         stopped = f"VASP ended before the relaxation of {name} did ({first_line(error)}){_last_words(folder)}"
         if not may_start_again:
             raise CandidateFailed(f"{stopped}, at its last start too") from error
@@ -208,6 +215,12 @@ def _clear_if_other(folder: Path, made_with: Mapping[str, str]) -> None:
     if not same:
         shutil.rmtree(folder, ignore_errors=True)
         write_json(note, dict(made_with))
+
+
+def _has_spoken(folder: Path) -> bool:
+    """Whether VASP itself ran in the newest job folder."""
+    newest = max(folder.glob("job_*"), default=None)
+    return newest is not None and any(newest.glob("OUTCAR*"))
 
 
 def _last_words(folder: Path) -> str:

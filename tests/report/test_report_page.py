@@ -4,9 +4,11 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from plotly.offline import get_plotlyjs
+from pymatgen.core import Lattice, Structure
 
 sys.path.insert(0, str(Path(__file__).parent))
 from plausible_run import FINALISTS, TEMPERATURE_K, write_run
@@ -318,6 +320,21 @@ def test_partial_report_ranks_what_is_there_and_names_what_is_not(finished_run):
     places = sources.ranked.set_index("material_id")["rank"]
     assert places["demo-spinel-MgMn2O4"] == 1
     assert pd.isna(places["demo-cf-MgCr2O4"])
+
+
+def test_partial_report_shows_what_of_the_validation_is_done_and_what_is_running(finished_run):
+    (finished_run / "validation/summary.parquet").unlink()
+    crystal = Structure(Lattice.cubic(3.9), ["Mg", "Mn", "O"], np.eye(3) / 2)
+    for material_id in ("demo-spinel-MgMn2O4", "demo-cf-MgCr2O4"):
+        (finished_run / "screen/structures").mkdir(exist_ok=True)
+        crystal.to(str(finished_run / f"screen/structures/{material_id}.cif"))
+        path = finished_run / f"validation/{material_id}/validation.json"
+        write_json(path, {key: value for key, value in read_json(path).items() if key != "structure_digest"})
+    (finished_run / "logs/vasp_relax/demo-cf-MgCr2O4").mkdir(parents=True)
+    table = partial(finished_run).validation_summary.set_index(["material_id", "tier"])
+    assert table.loc[("demo-spinel-MgMn2O4", "vasp"), "status"] == "prepared"
+    assert table.loc[("demo-cf-MgCr2O4", "vasp"), "status"] == "running"
+    assert "running" in own(build_report(partial(finished_run)))
 
 
 def test_partial_report_ignores_results_of_withdrawn_candidates(finished_run):

@@ -62,6 +62,7 @@ def test_functional_u_and_dispersion_are_those_of_the_static_tier(files):
     assert (incar["GGA"], incar["ENCUT"], incar["IVDW"], incar["ISPIN"]) == ("Pe", 520.0, 11, 2)
     assert "KSPACING" not in incar
     symbols = Poscar.from_str(files["800K/POSCAR"]).site_symbols
+    assert len(symbols) == 3
     assert dict(zip(symbols, incar["LDAUU"], strict=True)) == {"Mg": 0, "Mn": 3.9, "O": 0}
 
 

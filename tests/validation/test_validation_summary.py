@@ -5,9 +5,10 @@ from pymatgen.core import Composition, Lattice, Structure
 from pymatgen.entries.computed_entries import ComputedEntry
 
 from ionsieve import tables
+from ionsieve.artifacts import write_json
 from ionsieve.errors import DataError
 from ionsieve.validation.hull import charged_host_decomposition
-from ionsieve.validation.summary import summary
+from ionsieve.validation.summary import summary, vasp_so_far
 from ionsieve.validation.universal_potential import Relaxed
 
 DIGESTS = {"a": "digest a", "b": "digest b"}
@@ -56,6 +57,23 @@ def test_a_failed_tier_keeps_its_reason(shortlist):
 def test_prepared_inputs_are_a_row_without_a_voltage(shortlist):
     row = only_row(shortlist, {"status": "ok", "reason": None, "state": "prepared"})
     assert (row["status"], row["computed_voltage_V"]) == ("prepared", None)
+
+
+def test_a_campaign_on_its_way_is_prepared_then_running_then_done(tmp_path):
+    validation, logs = tmp_path / "validation", tmp_path / "logs"
+    assert vasp_so_far(validation, logs, "a") is None
+    write_json(validation / "a/validation.json", {"status": "ok", "reason": None, "state": "prepared"})
+    assert vasp_so_far(validation, logs, "a")["state"] == "prepared"
+    (logs / "vasp_relax/a").mkdir(parents=True)
+    assert vasp_so_far(validation, logs, "a")["state"] == "running"
+    write_json(validation / "a/vasp.json", done("digest a"))
+    assert vasp_so_far(validation, logs, "a")["state"] == "done"
+
+
+def test_inputs_that_could_not_be_made_are_not_running(tmp_path):
+    write_json(tmp_path / "validation/a/validation.json", {"status": "failed", "reason": "no PAW data set"})
+    (tmp_path / "logs/vasp_relax/a").mkdir(parents=True)
+    assert vasp_so_far(tmp_path / "validation", tmp_path / "logs", "a")["status"] == "failed"
 
 
 def test_rows_come_by_finalist_and_then_by_tier(shortlist, tmp_path):

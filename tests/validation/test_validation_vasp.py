@@ -11,6 +11,7 @@ from monty.json import MontyDecoder
 from pymatgen.core import Composition, Lattice, Structure
 from pymatgen.io.vasp import Incar, Poscar
 
+from ionsieve.config import ValidationConfig
 from ionsieve.errors import CandidateFailed
 from ionsieve.ions import WORKING_IONS
 from ionsieve.validation.bundle import prepare
@@ -119,6 +120,28 @@ def test_manganese_in_an_oxide_gets_mps_u_on_its_d_shell(mgmno3_files):
     assert (incar["LDAU"], incar["LDAUTYPE"]) == (True, 2)
 
 
+def test_sites_are_grouped_by_element_however_the_crystal_lists_them(perovskite_mgmno3):
+    """VASP wants one POTCAR and one U for each group, and POSCAR's order is theirs."""
+    mixed = Structure.from_sites([perovskite_mgmno3[place] for place in (2, 0, 3, 1, 4)])
+    files = files_of(mixed)
+    for cell, elements in (("discharged", ["Mg", "Mn", "O"]), ("charged", ["Mn", "O"])):
+        assert Poscar.from_str(files[f"{cell}/POSCAR"]).site_symbols == elements
+        assert len(files[f"{cell}/POTCAR.spec"].split()) == len(elements)
+        assert len(incar_of(files, cell)["LDAUU"]) == len(elements)
+    assert incar_of(files, "discharged")["MAGMOM"] == [0.6, 5, 0.6, 0.6, 0.6]
+
+
+def test_the_metal_is_smeared_as_a_metal(mgmno3_files):
+    incar = incar_of(mgmno3_files, "metal")
+    assert (incar["ISMEAR"], incar["SIGMA"]) == (1, 0.2)
+    assert "LDAU" not in incar
+
+
+def test_the_default_configuration_is_the_papers():
+    defaults = ValidationConfig()
+    assert {name: getattr(defaults, name) for name in vars(PAPER)} == vars(PAPER)
+
+
 def test_charged_and_discharged_hosts_share_their_u(mgmno3_files):
     symbols = Poscar.from_str(mgmno3_files["charged/POSCAR"]).site_symbols
     assert dict(zip(symbols, incar_of(mgmno3_files, "charged")["LDAUU"], strict=True)) == {"Mn": 3.9, "O": 0}
@@ -133,6 +156,10 @@ def test_charged_and_discharged_hosts_share_their_u(mgmno3_files):
         ("MgMn2S4", {}),
         ("MgTi2O4", {}),
         ("MgCoCrO4", {"Co": 3.32, "Cr": 3.7}),
+        ("MgFeNiO4", {"Fe": 5.3, "Ni": 6.2}),
+        ("MgMoWO6", {"Mo": 4.38, "W": 6.2}),
+        ("MgVO3", {"V": 3.25}),
+        ("MgMnF4", {"Mn": 3.9}),
     ],
 )
 def test_u_follows_mp_in_oxides_and_fluorides_only(formula, expected):

@@ -185,6 +185,25 @@ def test_without_vasp_one_message_says_what_to_set():
         vasp_command({"VASP_CMD": "no_such_vasp -n 4"})
 
 
+def test_a_command_that_is_no_vasp_is_the_machines_fault_not_the_candidates(script, tmp_path, monkeypatch):
+    monkeypatch.setenv("VASP_CMD", "env no_such_vasp")
+    with pytest.raises(
+        VaspUnavailable, match="'env no_such_vasp' ended before VASP wrote an OUTCAR; its last words"
+    ):
+        relaxed_magnesium(tmp_path / "run", may_start_again=False)
+
+
+def test_potcars_of_a_job_that_was_killed_go_at_the_next_start(script, tmp_path, monkeypatch):
+    monkeypatch.setenv("VASP_CMD", "env no_such_vasp")
+    for _ in range(2):
+        with pytest.raises(VaspUnavailable):
+            relaxed_magnesium(tmp_path / "run")
+        left = tmp_path / "run/job_killed/POTCAR.orig"
+        assert not left.exists()
+        left.parent.mkdir(exist_ok=True)
+        left.write_text("licensed")
+
+
 def test_without_potcars_one_message_names_them(tmp_path, monkeypatch):
     write_placeholders(tmp_path / "potcars")
     monkeypatch.setattr("pymatgen.io.vasp.inputs.SETTINGS", {"PMG_VASP_PSP_DIR": str(tmp_path / "potcars")})
