@@ -30,6 +30,8 @@ ALWAYS, NEVER = "always", "never"
 EXAMPLES = 8  # frames on which compiled and eager forces are compared
 TOLERANCE_EV_PER_A = 1e-3  # far above rounding in single precision, far below any force error
 
+TOLERANCE_GPA = 0.01  # the same of stress, which NPT follows
+
 logger = logging.getLogger(__name__)
 
 
@@ -134,12 +136,16 @@ def _difference(model: Path, compiled: Path, examples: Sequence["Atoms"]) -> str
 
     try:
         fast = load_calculator(compiled)
-        difference = largest_difference_eV_per_A(load_calculator(model), fast, examples)
+        eager = load_calculator(model)
+        difference = largest_difference_eV_per_A(eager, fast, examples)
+        of_stress = largest_stress_difference_GPa(eager, fast, examples)
     except Exception as error:  # a compiled model is a foreign program
         return f"the compiled model does not run here: {type(error).__name__}: {first_line(error)}"
     logger.info("compiled and eager forces differ by at most %.2g eV/A", difference)
     if not difference <= TOLERANCE_EV_PER_A:
         return f"compiled and eager forces differ by {difference:.2g} eV/A"
+    if not of_stress <= TOLERANCE_GPA:
+        return f"compiled and eager stresses differ by {of_stress:.2g} GPa"
     return None
 
 
@@ -153,6 +159,24 @@ def largest_difference_eV_per_A(
 
     pairs = zip(predict(reference, frames), predict(calculator, frames), strict=True)
     return float(np.max([np.abs(one.get_forces() - other.get_forces()).max() for one, other in pairs]))
+
+
+def largest_stress_difference_GPa(
+    reference: "Calculator", calculator: "Calculator", frames: Sequence["Atoms"]
+) -> float:
+    """Largest difference of a stress component between two calculators; NaN if one is not finite."""
+    import numpy as np
+    from ase import units
+
+    differences = []
+    for frame in frames:
+        stresses = []
+        for each in (reference, calculator):
+            atoms = frame.copy()
+            atoms.calc = each
+            stresses.append(atoms.get_stress())
+        differences.append(np.abs(stresses[0] - stresses[1]).max() / units.GPa)
+    return float(np.max(differences))
 
 
 def _copy(model: Path, output: Path) -> None:

@@ -21,6 +21,7 @@ from ionsieve.errors import DataError
 
 # Liquids at 2000 K stay well below; what lies above is an overlap that no MD of a solid should visit.
 ABSURD_FORCE_EV_PER_A = 30.0
+ABSURD_STRESS_EV_PER_A3 = 1.0  # 160 GPa
 
 # What may name the group a frame belongs to, best first. Frames without any are grouped in blocks.
 GROUP_KEYS = ("trajectory", "material_id", "mp_id")
@@ -106,9 +107,13 @@ def read_frames(path: Path | str) -> list[Atoms]:
 
 def reason_to_set_aside(frame: Atoms) -> str | None:
     """Why a frame must not be trained on, or None if it may."""
-    forces = frame.get_forces()
+    forces, stress = frame.get_forces(), stress_of(frame)
     if not (np.isfinite(forces).all() and np.isfinite(frame.get_potential_energy())):
         return "energy or forces are not finite"
+    if stress is not None and not np.isfinite(stress).all():
+        return "its stress is not finite"
+    if stress is not None and np.abs(stress).max() > ABSURD_STRESS_EV_PER_A3:
+        return f"a stress above {ABSURD_STRESS_EV_PER_A3:g} eV/A3"
     largest = float(np.linalg.norm(forces, axis=1).max())
     if largest > ABSURD_FORCE_EV_PER_A:
         return f"a force above {ABSURD_FORCE_EV_PER_A:g} eV/A"

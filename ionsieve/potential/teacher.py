@@ -165,8 +165,10 @@ def teacher_frames(
         *_hold_out(n_validation, "validation", temperature_K, plan),
         *_train_runs(n_frames - n_test - n_validation - n_at_rest, temperature_K, plan),
     ]
-    if not number_to_remove(cell, working_ion, vacancy_fraction):
-        runs = [replace(run, along_hop=None) for run in runs]
+    if not number_to_remove(cell, working_ion, vacancy_fraction):  # no vacancy, no hop
+        runs = [
+            replace(run, along_hop=None, temperature_K=max(run.temperature_K, temperature_K)) for run in runs
+        ]
     sets = FrameSets()
     set_aside: dict[str, int] = {}
     progress = tqdm(total=n_frames, desc="teacher frames", unit="frame", disable=None)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import yaml
 from ase import Atoms
 from tqdm import tqdm
@@ -106,9 +107,18 @@ def train(
     best = folder / f"{BEST}.ckpt"
     if not best.exists():
         raise CandidateFailed("nequip-train ended without a checkpoint: no epoch had a finite error")
+    _require_finite(best)
     with atomic_path(checkpoint) as temporary:
         write_canonical(best, temporary)
     shutil.rmtree(state)
+
+
+def _require_finite(checkpoint: Path) -> None:
+    """Refuse weights that are no numbers: NequIP keeps the first epoch's even then."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=False)["state_dict"]
+    weights = [values for values in state.values() if isinstance(values, torch.Tensor)]
+    if not all(torch.isfinite(values).all() for values in weights):
+        raise CandidateFailed("training diverged: the weights are not finite; lower potential.learning_rate")
 
 
 def _key(config: dict[str, Any], frames: Sequence[Atoms], folder: Path) -> str:

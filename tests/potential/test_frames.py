@@ -115,3 +115,14 @@ def test_what_is_no_extxyz_is_refused(tmp_path):
     (tmp_path / "x.extxyz").write_text("this is a letter\n")
     with pytest.raises(DataError, match="not a readable extxyz"):
         read_frames(tmp_path / "x.extxyz")
+
+
+@pytest.mark.parametrize(
+    ("stress", "reason"), [(np.nan, "its stress is not finite"), (3.1, "a stress above 1")]
+)
+def test_a_stress_that_is_none_sets_its_frame_aside(alloy_frames, stress, reason):
+    good = alloy_frames.train[0]
+    bad = labelled(good, good.get_potential_energy(), good.get_forces(), np.full(6, stress))
+    kept, set_aside = set_aside_absurd([good, bad])
+    assert len(kept) == 1
+    assert [(said[: len(reason)], count) for said, count in set_aside.items()] == [(reason, 1)]

@@ -14,7 +14,7 @@ from ionsieve.potential.calculator import check_elements, load_calculator
 from ionsieve.potential.card import card
 from ionsieve.potential.evaluation import PARITY_ROWS, errors, force_parity, predict, require_accurate
 from ionsieve.potential.frames import write_frames
-from ionsieve.potential.training import train
+from ionsieve.potential.training import _require_finite, train
 from ionsieve.tables import FORCE_PARITY, to_arrow
 
 
@@ -133,6 +133,14 @@ def test_an_element_never_seen_is_named(tmp_path, calculator, alloy_frames):
 def test_too_few_frames_say_how_many_are_needed(tmp_path, alloy_frames, settings):
     with pytest.raises(CandidateFailed, match=r"3 training and 1 validation frames are too few: at least 5"):
         train(alloy_frames.train[:3], alloy_frames.validation[:1], settings, tmp_path / "model.ckpt")
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path):
+    torch.save({"state_dict": {"a": torch.ones(2), "counts": {}}}, tmp_path / "good.ckpt")
+    _require_finite(tmp_path / "good.ckpt")
+    torch.save({"state_dict": {"a": torch.tensor([1.0, float("nan")])}}, tmp_path / "bad.ckpt")
+    with pytest.raises(CandidateFailed, match="training diverged: the weights are not finite"):
+        _require_finite(tmp_path / "bad.ckpt")
 
 
 def test_what_is_no_checkpoint_is_refused(tmp_path):
