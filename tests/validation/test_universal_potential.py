@@ -228,6 +228,28 @@ def test_an_element_the_calculator_does_not_know_fails_with_the_formula():
         relax_pair(intercalation_pair(oxide, "Al"), EMT())
 
 
+class AluminiumAndOxygen(EMT):
+    """EMT that tells which elements it has learned, and computes others all the same."""
+
+    elements = ("Al", "O")
+
+
+def test_a_crystal_with_an_element_that_the_potential_never_learned_fails_by_name(ordered_alcu3):
+    with pytest.raises(
+        CandidateFailed,
+        match="the universal potential AluminiumAndOxygen was never trained on Cu; it knows Al, O",
+    ):
+        relax_pair(intercalation_pair(ordered_alcu3, "Al"), AluminiumAndOxygen())
+
+
+def test_chgnet_gives_no_voltage_from_weights_that_no_crystal_has_trained():
+    rocksalt = Structure.from_spacegroup(
+        "Fm-3m", Lattice.cubic(5.6), ["Mg", "Po"], [[0, 0, 0], [0.5, 0.5, 0.5]]
+    ).get_primitive_structure()
+    with pytest.raises(CandidateFailed, match="CHGNetCalculator was never trained on Po"):
+        relax_pair(intercalation_pair(rocksalt, "Mg"), calculator_by_name("chgnet"))
+
+
 def test_the_result_is_json_with_the_crystals_digest_and_relaxed_cells(ordered_alcu3):
     pair = intercalation_pair(ordered_alcu3, "Al")
     result = document(pair, relax_pair(pair, EMT()))
