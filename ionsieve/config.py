@@ -536,7 +536,8 @@ class ValidationConfig(_Section):
     hull_entries: Literal["materials_project"] | Path | None = Field(
         default=None,
         description="Phases that a charged host may fall apart into: `materials_project` asks for them, with"
-        " your key; or a JSON list of pymatgen ComputedEntry with the same corrections; null: not looked at.",
+        " your key; or a JSON list of pymatgen ComputedEntry with the same corrections; null: not looked at."
+        " Compared with energies of CHGNet alone, which carry these corrections.",
     )
     gpaw: bool = Field(
         default=False,

@@ -166,6 +166,14 @@ def shortlist_universal_potential(wildcards):
     )
 
 
+def shortlist_hull(wildcards):
+    """Charged hosts of those pairs against known phases."""
+    return [
+        path.replace("universal_potential.json", "hull.json")
+        for path in shortlist_universal_potential(wildcards)
+    ]
+
+
 def hull_entries(wildcards):
     """Phases that a candidate's charged host may fall apart into, where they are asked for."""
     entries = config_model.validation.hull_entries

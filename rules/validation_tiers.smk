@@ -1,4 +1,5 @@
-# The cheapest tier of the validation, a universal potential, and the table of all tiers.
+# The cheapest tier of the validation, a universal potential, its charged hosts against known phases, and the
+# table of all tiers.
 
 
 # Asks over the network, like a pull: a job of the machine that Snakemake itself runs on.
@@ -19,7 +20,7 @@ rule host_phases:
         mem_mb=1000,
         runtime=60,
     params:
-        algorithm=algorithms.UNIVERSAL_POTENTIAL,
+        algorithm=algorithms.HULL,
         working_ion=config_model.working_ion,
     message:
         "Stable phases near the charged host of {wildcards.material_id}"
@@ -31,7 +32,6 @@ rule relax_pair:
     input:
         structure=candidate_structure,
         shortlist=ancient(SHORTLIST),
-        hull_entries=hull_entries,
     output:
         result="results/validation/{material_id}/universal_potential.json",
     log:
@@ -57,6 +57,31 @@ rule relax_pair:
         "../workflow_scripts/relax_pair.py"
 
 
+# Apart from the relaxation: other phases must not cost it, nor the DFT in its cells.
+rule charged_host_hull:
+    input:
+        relaxed="results/validation/{material_id}/universal_potential.json",
+        hull_entries=hull_entries,
+    output:
+        result="results/validation/{material_id}/hull.json",
+    log:
+        "results/logs/charged_host_hull/{material_id}.log",
+    benchmark:
+        "results/benchmarks/charged_host_hull/{material_id}.tsv"
+    conda:
+        "../envs/ionsieve.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        algorithm=algorithms.HULL,
+    message:
+        "Charged host of {wildcards.material_id} against known phases"
+    script:
+        "../workflow_scripts/charged_host_hull.py"
+
+
 rule validation_summary:
     input:
         shortlist=SHORTLIST,
@@ -65,6 +90,7 @@ rule validation_summary:
             material_id=shortlisted_ids(wildcards),
         ),
         universal_potential=shortlist_universal_potential,
+        hull=shortlist_hull,
         gpaw=shortlist_gpaw,
         vasp=shortlist_vasp_tier,
     output:

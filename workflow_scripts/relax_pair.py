@@ -1,6 +1,6 @@
 """Relax a candidate's discharged and charged cell with a universal potential, and take the voltage.
 
-Input: the candidate's CIF, and, where given, entries of the phases its charged host may fall apart into.
+Input: the candidate's CIF.
 Output: JSON with energies, voltage, volume change, the relaxed cells and flags, or why there are none.
 """
 
@@ -14,7 +14,6 @@ def main(snakemake: Any) -> None:
     from ionsieve.outcome import candidate_outcome
     from ionsieve.potential.by_name import calculator_by_name, label_kind
     from ionsieve.validation import universal_potential
-    from ionsieve.validation.hull import charged_host_decomposition
     from ionsieve.validation.pair import intercalation_pair
 
     params = snakemake.params
@@ -30,7 +29,6 @@ def main(snakemake: Any) -> None:
             pair, calculator, params.partial_states, params.partial_states_by
         )
         result |= universal_potential.document(pair, relaxed)
-        result |= charged_host_decomposition(relaxed.charged, snakemake.input.hull_entries)
 
 
 if __name__ == "__main__":

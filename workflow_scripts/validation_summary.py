@@ -1,12 +1,13 @@
 """Set predicted and computed voltages side by side, one row per finalist and tier.
 
-Input: shortlist table, CIFs and result files of every tier. Output: the summary table.
+Input: shortlist table, CIFs, result files of every tier, hulls of charged hosts. Output: the summary table.
 """
 
 from pathlib import Path
 from typing import Any
 
 TIERS = ("universal_potential", "gpaw", "vasp")
+DECOMPOSITION = "decomposition_energy_eV_per_atom"  # of the host that the universal potential charged
 
 
 def main(snakemake: Any) -> None:
@@ -24,6 +25,9 @@ def main(snakemake: Any) -> None:
     }
     tiers = {tier: documents_by_material(snakemake.input.get(tier, [])) for tier in TIERS}
     shortlist = tables.read_table(snakemake.input.shortlist, tables.SCREENED)
+    for material_id, hull in documents_by_material(snakemake.input.get("hull", [])).items():
+        relaxed = tiers["universal_potential"][material_id]
+        relaxed[DECOMPOSITION] = hull.get(DECOMPOSITION)
     table = summary(shortlist, digests, tiers)
     tables.write_table(table, tables.VALIDATION_SUMMARY, snakemake.output.table)
 

@@ -23,6 +23,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 
 from ionsieve.electrochemistry import average_voltage
 from ionsieve.errors import CandidateFailed, first_line
+from ionsieve.potential.by_name import elements_known_to, require_known_elements
 from ionsieve.structures import to_columns
 from ionsieve.validation.host_survival import HostSurvival, host_survival
 from ionsieve.validation.orderings import lowest_orderings
@@ -101,9 +102,15 @@ def relax_pair(
 
     Raises
     ------
-    CandidateFailed : the calculator cannot compute a cell, gives a voltage that no pair can have, or a
-        content has no small supercell.
+    CandidateFailed : the calculator does not know an element, cannot compute a cell, or gives a voltage that
+        no pair can have; or a content has no small supercell.
     """
+    # CHGNet computes elements that it has never seen, from untrained weights: MgPo at 0.33 V.
+    require_known_elements(
+        AseAtomsAdaptor.get_atoms(pair.discharged),
+        elements_known_to(calculator),
+        f"the universal potential {type(calculator).__name__}",
+    )
     energy_metal_eV = metal_energy(pair, calculator)
     discharged = relax(pair.discharged, calculator)
     charged = relax(pair.charged, calculator)

@@ -1,11 +1,17 @@
-"""Voltage against content of one host, from the energies of its states (pymatgen's InsertionElectrode)."""
+"""Voltage against content of one host, from the energies of its states.
+
+The states that a host passes when its ions leave lie on the lower convex hull of energy against content,
+both per atom of the host; the slope of each edge gives a voltage. pymatgen's InsertionElectrode takes that
+hull from a phase diagram with elements 10 eV/atom above the states. Against these a discharged state of low
+voltage with few ions is unstable: it leaves the curve, or no curve is left.
+"""
 
 from collections.abc import Sequence
-from typing import cast
+from itertools import pairwise
 
-from pymatgen.apps.battery.insertion_battery import InsertionElectrode, InsertionVoltagePair
-from pymatgen.core import Composition, Structure
-from pymatgen.entries.computed_entries import ComputedEntry, ComputedStructureEntry
+from pymatgen.core import Structure
+
+from ionsieve.electrochemistry import average_voltage
 
 
 def voltage_steps(
@@ -23,22 +29,39 @@ def voltage_steps(
     For each step ``voltage_V`` and the content of the ion at its ends, ``content_low`` and
     ``content_high``, 1 in the discharged state. States above the hull make no step of their own.
     """
-    entries = [
-        ComputedStructureEntry(cell, energy_eV, entry_id=str(k)) for k, (cell, energy_eV) in enumerate(states)
-    ]
-    metal = ComputedEntry(Composition({working_ion: 1}), energy_metal_eV)
-    electrode = InsertionElectrode.from_entries(entries, metal, strip_structures=True)
-    highest = _ions_per_host_atom(electrode.fully_discharged_entry.composition, working_ion)
-    steps = [
+    hull = _lower_hull([_per_host_atom(cell, energy_eV, working_ion) for cell, energy_eV in states])
+    highest, _ = hull[-1]
+    return [
         {
-            "voltage_V": float(step.voltage),
-            "content_low": _ions_per_host_atom(step.entry_charge.composition, working_ion) / highest,
-            "content_high": _ions_per_host_atom(step.entry_discharge.composition, working_ion) / highest,
+            "voltage_V": average_voltage(low_eV, energy_metal_eV, high_eV, high - low, working_ion),
+            "content_low": low / highest,
+            "content_high": high / highest,
         }
-        for step in cast(list[InsertionVoltagePair], electrode.voltage_pairs)
+        for (low, low_eV), (high, high_eV) in pairwise(hull)
     ]
-    return sorted(steps, key=lambda step: step["content_low"])
 
 
-def _ions_per_host_atom(composition: Composition, working_ion: str) -> float:
-    return composition[working_ion] / (composition.num_atoms - composition[working_ion])
+def _per_host_atom(cell: Structure, energy_eV: float, working_ion: str) -> tuple[float, float]:
+    n_ions = sum(site.specie.symbol == working_ion for site in cell)
+    n_host = len(cell) - n_ions
+    return n_ions / n_host, energy_eV / n_host
+
+
+def _lower_hull(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Lower convex hull by abscissa (Andrew's monotone chain); both ends always belong to it."""
+    hull: list[tuple[float, float]] = []
+    for x, y in sorted(points):
+        if hull and x == hull[-1][0]:
+            continue  # the lowest at this abscissa came first
+        while len(hull) > 1 and _is_on_or_above(hull[-1], hull[-2], (x, y)):
+            hull.pop()
+        hull.append((x, y))
+    return hull
+
+
+def _is_on_or_above(
+    point: tuple[float, float], left: tuple[float, float], right: tuple[float, float]
+) -> bool:
+    """Whether a point between two others does not lie below the line through them."""
+    (x, y), (left_x, left_y), (right_x, right_y) = point, left, right
+    return (y - left_y) * (right_x - left_x) >= (right_y - left_y) * (x - left_x)

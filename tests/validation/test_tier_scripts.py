@@ -10,7 +10,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from ionsieve import tables
-from ionsieve.artifacts import read_json
+from ionsieve.artifacts import read_json, write_json
 from ionsieve.errors import ConfigError
 
 SCRIPTS = Path(__file__).parents[2] / "workflow_scripts"
@@ -32,7 +32,7 @@ def relax(folder: Path, elements: list[str], calculator: str = "ase.calculators.
     result = folder / "x" / "universal_potential.json"
     main_of("relax_pair")(
         SimpleNamespace(
-            input=Files(structure=str(folder / "x.cif"), hull_entries=[]),
+            input=Files(structure=str(folder / "x.cif")),
             output=SimpleNamespace(result=str(result)),
             wildcards=SimpleNamespace(material_id="x"),
             params=SimpleNamespace(
@@ -71,6 +71,7 @@ def summarise(folder: Path) -> pd.DataFrame:
                 shortlist=str(folder / "shortlist.parquet"),
                 structures=[str(folder / "x.cif")],
                 universal_potential=[str(folder / "x/universal_potential.json")],
+                hull=[str(path) for path in folder.glob("x/hull.json")],
             ),
             output=SimpleNamespace(table=str(folder / "summary.parquet")),
             params=SimpleNamespace(working_ion="Al"),
@@ -91,13 +92,25 @@ def test_a_relaxed_pair_ends_in_the_summary_with_its_difference(tmp_path):
     assert row["disagreement_V"] == pytest.approx(result["voltage_V"] - 1.5)
 
 
+def test_the_charged_hosts_hull_stands_beside_the_voltage_of_the_potential_that_relaxed_it(tmp_path):
+    relax(tmp_path, ["Al", "Cu", "Cu", "Cu"])
+    write_json(
+        tmp_path / "x/hull.json", {"status": "ok", "reason": None, "decomposition_energy_eV_per_atom": 0.02}
+    )
+    assert summarise(tmp_path).iloc[0]["decomposition_energy_eV_per_atom"] == 0.02
+
+
 def test_a_changed_crystal_makes_its_result_stale(tmp_path):
     relax(tmp_path, ["Al", "Cu", "Cu", "Cu"])
+    write_json(
+        tmp_path / "x/hull.json", {"status": "ok", "reason": None, "decomposition_energy_eV_per_atom": 0.02}
+    )
     Structure(Lattice.cubic(3.8), ["Al", "Cu", "Cu", "Cu"], [[0, 0, 0], *FACES]).to(
         filename=str(tmp_path / "x.cif")
     )
     row = summarise(tmp_path).iloc[0]
     assert row["status"] == "stale" and pd.isna(row["computed_voltage_V"])
+    assert pd.isna(row["decomposition_energy_eV_per_atom"])
 
 
 def test_the_same_crystal_gives_the_same_bytes(tmp_path):

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from pymatgen.apps.battery.insertion_battery import InsertionElectrode
 from pymatgen.core import Lattice, Structure
+from pymatgen.entries.computed_entries import ComputedEntry, ComputedStructureEntry
 from scipy.optimize import minimize_scalar
 
 from ionsieve.errors import CandidateFailed
@@ -171,10 +173,81 @@ def test_a_state_above_the_hull_makes_no_step():
     assert [step["voltage_V"] for step in voltage_steps(states, -2.0, "Li")] == pytest.approx([3.8])
 
 
+def states_of(host: list[str], ion: str, energies_eV: dict[int, float]) -> list[tuple[Structure, float]]:
+    """Cells of one host by how many ions they hold."""
+    sites = [[k / 32, 0, 0] for k in range(32)]
+    return [
+        (Structure(Lattice.cubic(8), [ion] * n + host, sites[: n + len(host)]), energy_eV)
+        for n, energy_eV in energies_eV.items()
+    ]
+
+
+@pytest.mark.parametrize("voltage_V", [-2.9, -2.5, -0.1, 0.0, 8.9])
+def test_one_step_has_the_average_voltage_however_low(voltage_V):
+    """AlMn4O8; a thirteenth of the atoms leave and take three charges each."""
+    states = states_of(["Mn"] * 4 + ["O"] * 8, "Al", {0: -90.0, 1: -90.0 - 3.5 - 3 * voltage_V})
+    (step,) = voltage_steps(states, -3.5, "Al")
+    assert step["voltage_V"] == pytest.approx(voltage_V)
+    assert (step["content_low"], step["content_high"]) == (0.0, 1.0)
+
+
+def test_a_curve_ends_with_the_discharged_state_also_beyond_a_hole_of_the_potential():
+    """A half-charged host 13 eV too low: a step far below zero follows, and contents stay what they are."""
+    states = states_of(["Mn"] * 4 + ["O"] * 8, "Li", {0: -90.0, 1: -107.0, 2: -98.0})
+    steps = voltage_steps(states, -2.0, "Li")
+    assert [step["voltage_V"] for step in steps] == pytest.approx([15.0, -11.0])
+    assert [step["content_high"] for step in steps] == [0.5, 1.0]
+
+
+def test_of_two_states_of_one_content_the_lower_counts():
+    states = states_of(["Co"] * 4 + ["O"] * 8, "Li", {0: -70.0, 4: -93.2})
+    for energy_eV in (-82.4, -81.9):
+        states += states_of(["Co"] * 4 + ["O"] * 8, "Li", {2: energy_eV})
+    assert [step["voltage_V"] for step in voltage_steps(states, -2.0, "Li")] == pytest.approx([4.2, 3.4])
+
+
+def test_steps_of_curves_in_the_range_of_cathodes_are_pymatgens():
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        contents = [0, *sorted(random.choice(np.arange(1, 8), 3, replace=False)), 8]
+        energies_eV = {int(n): -150.0 - 6.0 * n + random.normal(0, 1.5) for n in contents}
+        states = states_of(["Mn"] * 8 + ["O"] * 16, "Mg", energies_eV)
+        electrode = InsertionElectrode.from_entries(
+            [ComputedStructureEntry(cell, energy_eV) for cell, energy_eV in states],
+            ComputedEntry("Mg", -1.5),
+            strip_structures=True,
+        )
+        expected_V = [step.voltage for step in electrode.voltage_pairs]
+        found_V = [step["voltage_V"] for step in voltage_steps(states, -1.5, "Mg")]
+        assert found_V == pytest.approx(expected_V)
+
+
 def test_an_element_the_calculator_does_not_know_fails_with_the_formula():
     oxide = Structure(Lattice.cubic(4), ["Al", "U"], [[0, 0, 0], [0.5, 0.5, 0.5]])
     with pytest.raises(CandidateFailed, match="cannot compute"):
         relax_pair(intercalation_pair(oxide, "Al"), EMT())
+
+
+class AluminiumAndOxygen(EMT):
+    """EMT that tells which elements it has learned, and computes others all the same."""
+
+    elements = ("Al", "O")
+
+
+def test_a_crystal_with_an_element_that_the_potential_never_learned_fails_by_name(ordered_alcu3):
+    with pytest.raises(
+        CandidateFailed,
+        match="the universal potential AluminiumAndOxygen was never trained on Cu; it knows Al, O",
+    ):
+        relax_pair(intercalation_pair(ordered_alcu3, "Al"), AluminiumAndOxygen())
+
+
+def test_chgnet_gives_no_voltage_from_weights_that_no_crystal_has_trained():
+    rocksalt = Structure.from_spacegroup(
+        "Fm-3m", Lattice.cubic(5.6), ["Mg", "Po"], [[0, 0, 0], [0.5, 0.5, 0.5]]
+    ).get_primitive_structure()
+    with pytest.raises(CandidateFailed, match="CHGNetCalculator was never trained on Po"):
+        relax_pair(intercalation_pair(rocksalt, "Mg"), calculator_by_name("chgnet"))
 
 
 def test_the_result_is_json_with_the_crystals_digest_and_relaxed_cells(ordered_alcu3):

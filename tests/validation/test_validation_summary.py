@@ -1,15 +1,9 @@
 import pandas as pd
 import pytest
-from monty.serialization import dumpfn
-from pymatgen.core import Composition, Lattice, Structure
-from pymatgen.entries.computed_entries import ComputedEntry
 
 from ionsieve import tables
 from ionsieve.artifacts import write_json
-from ionsieve.errors import DataError
-from ionsieve.validation.hull import charged_host_decomposition
 from ionsieve.validation.summary import summary, vasp_so_far
-from ionsieve.validation.universal_potential import Relaxed
 
 DIGESTS = {"a": "digest a", "b": "digest b"}
 
@@ -97,55 +91,3 @@ def test_no_finalists_give_an_empty_table_with_all_columns(tmp_path):
     path = tmp_path / "summary.parquet"
     tables.write_table(summary(empty, {}, {"vasp": {}}), tables.VALIDATION_SUMMARY, path)
     assert len(tables.read_table(path, tables.VALIDATION_SUMMARY)) == 0
-
-
-@pytest.fixture
-def charged_mno2() -> Relaxed:
-    """MnO2 at -7.9 eV/atom."""
-    structure = Structure(
-        Lattice.tetragonal(4.4, 2.87),
-        ["Mn", "Mn", "O", "O", "O", "O"],
-        [[0, 0, 0], [0.5, 0.5, 0.5], [0.3, 0.3, 0], [0.7, 0.7, 0], [0.8, 0.2, 0.5], [0.2, 0.8, 0.5]],
-    )
-    return Relaxed(structure, -7.9 * 6, 0.0, 0, "forces")
-
-
-def entries_of(energies_eV_per_atom: dict[str, float]) -> list[ComputedEntry]:
-    return [
-        ComputedEntry(Composition(formula), energy * Composition(formula).num_atoms)
-        for formula, energy in energies_eV_per_atom.items()
-    ]
-
-
-def test_decomposition_energy_is_the_distance_to_the_products(charged_mno2, tmp_path):
-    """2 MnO2 -> Mn2O3 + 1/2 O2: 5/6 of the atoms at -8.4, 1/6 at -4.9 eV/atom."""
-    dumpfn(entries_of({"Mn": -9.0, "O2": -4.9, "Mn2O3": -8.4, "MgO": -6.0}), tmp_path / "entries.json")
-    found = charged_host_decomposition(charged_mno2, [tmp_path / "entries.json"])
-    expected_eV_per_atom = -7.9 - (5 * -8.4 + 1 * -4.9) / 6
-    assert found["decomposition_energy_eV_per_atom"] == pytest.approx(expected_eV_per_atom)
-    assert found["decomposition_products"] == pytest.approx({"Mn2O3": 5 / 6, "O2": 1 / 6}, abs=1e-6)
-
-
-def test_a_host_below_all_known_phases_has_a_negative_distance(charged_mno2, tmp_path):
-    dumpfn(entries_of({"Mn": -9.0, "O2": -4.9}), tmp_path / "entries.json")
-    found = charged_host_decomposition(charged_mno2, [tmp_path / "entries.json"])
-    assert found["decomposition_energy_eV_per_atom"] == pytest.approx(-7.9 - (-9.0 + 2 * -4.9) / 3)
-
-
-def test_without_entries_the_distance_is_null_with_the_reason(charged_mno2):
-    found = charged_host_decomposition(charged_mno2, [])
-    assert found["decomposition_energy_eV_per_atom"] is None
-    assert "asks for no phases" in found["hull_reason"]
-
-
-def test_without_the_elements_themselves_there_is_no_hull(charged_mno2, tmp_path):
-    dumpfn(entries_of({"Mn2O3": -8.4, "O2": -4.9}), tmp_path / "entries.json")
-    found = charged_host_decomposition(charged_mno2, [tmp_path / "entries.json"])
-    assert found["decomposition_energy_eV_per_atom"] is None
-    assert "the element Mn" in found["hull_reason"]
-
-
-def test_a_file_of_something_else_is_refused_with_how_to_write_one(charged_mno2, tmp_path):
-    (tmp_path / "entries.json").write_text('{"Mn": -9.0}')
-    with pytest.raises(DataError, match="dumpfn"):
-        charged_host_decomposition(charged_mno2, [tmp_path / "entries.json"])

@@ -32,6 +32,9 @@ DOUBLE_OF = {
     "refine_potential.py": "declared_outputs.py",
     "run_md.py": "run_md.py",
     "relax_pair.py": "declared_outputs.py",
+    "charged_host_hull.py": "declared_outputs.py",
+    "gpaw_metal.py": "declared_outputs.py",
+    "gpaw_voltage.py": "declared_outputs.py",
 }
 WORKFLOW_PARTS = ("Snakefile", "rules", "workflow_scripts", "profiles", "config.yaml", "envs", "ionsieve")
 METALS = ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Mo", "W", "Nb", "Cu", "Zr")

@@ -22,6 +22,7 @@ PER_CANDIDATE = {
     "arrhenius",
     "prepare_vasp",
     "relax_pair",
+    "charged_host_hull",
     "neighbor_contributions",
 }
 TRAINING = {"voltage_graphs", "voltage_fold", "voltage_model", "voltage_interpretation"}

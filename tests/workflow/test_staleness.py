@@ -18,6 +18,7 @@ PER_CANDIDATE = {
     "arrhenius",
     "prepare_vasp",
     "relax_pair",
+    "charged_host_hull",
     "neighbor_contributions",
 }
 TRAINING = {"voltage_graphs", "voltage_fold", "voltage_model", "voltage_interpretation"}
@@ -74,7 +75,16 @@ def test_a_new_temperature_runs_that_temperature_only(project):
 def test_another_universal_potential_relaxes_the_pairs_again_and_nothing_else(project):
     project.configure(validation={"universal_potential": "ase.calculators.emt.EMT"})
     jobs = project.update()
-    assert jobs == {"relax_pair": 2, "resolved_config": 1, **ENDING}
+    assert jobs == {"relax_pair": 2, "charged_host_hull": 2, "resolved_config": 1, **ENDING}
+
+
+def test_other_phases_compare_the_charged_hosts_anew_and_cost_no_relaxation_and_no_dft(project):
+    (project.folder / "phases.json").write_text("[]")
+    project.configure(validation={"gpaw": True})
+    assert project.run().jobs["gpaw_voltage"] == 2
+    project.configure(validation={"gpaw": True, "hull_entries": "phases.json"})
+    jobs = project.run().jobs
+    assert jobs == {"charged_host_hull": 2, "validation_summary": 1, "report": 1, "resolved_config": 1}
 
 
 def test_another_replica_runs_alone_and_is_pooled(project):
