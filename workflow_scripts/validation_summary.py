@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 TIERS = ("universal_potential", "gpaw", "vasp")
-DECOMPOSITION = "decomposition_energy_eV_per_atom"  # of the host that the universal potential charged
 
 
 def main(snakemake: Any) -> None:
@@ -17,7 +16,7 @@ def main(snakemake: Any) -> None:
     from ionsieve import tables
     from ionsieve.report.sources import documents_by_material
     from ionsieve.validation.pair import pair_digest
-    from ionsieve.validation.summary import summary
+    from ionsieve.validation.summary import DECOMPOSITION, summary
 
     digests = {
         Path(path).stem: pair_digest(Structure.from_file(path), snakemake.params.working_ion)

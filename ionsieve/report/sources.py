@@ -193,7 +193,7 @@ def _validation_so_far(results: Path, sources: ReportSources, shortlist: pd.Data
     from pymatgen.core import Structure
 
     from ionsieve.validation.pair import pair_digest
-    from ionsieve.validation.summary import summary, vasp_so_far
+    from ionsieve.validation.summary import DECOMPOSITION, summary, vasp_so_far
 
     ion = (sources.config or {})["working_ion"]
     digests = {
@@ -202,12 +202,19 @@ def _validation_so_far(results: Path, sources: ReportSources, shortlist: pd.Data
         if path.stem in set(shortlist["material_id"])
     }
     known = {name: vasp_so_far(results / "validation", results / "logs", name) for name in digests}
-    gpaw = [results / "validation" / name / "gpaw.json" for name in digests]
+    gpaw, hulls = (
+        documents_by_material(
+            path for name in digests if (path := results / "validation" / name / file).exists()
+        )
+        for file in ("gpaw.json", "hull.json")
+    )
     tiers: dict[str, Mapping[str, Mapping[str, Any]]] = {
         "universal_potential": {
-            name: document for name, document in sources.universal_potential.items() if name in digests
+            name: {**document, DECOMPOSITION: hulls.get(name, {}).get(DECOMPOSITION)}
+            for name, document in sources.universal_potential.items()
+            if name in digests
         },
-        "gpaw": documents_by_material(path for path in gpaw if path.exists()),
+        "gpaw": gpaw,
         "vasp": {name: document for name, document in known.items() if document is not None},
     }
     return summary(shortlist, digests, tiers)

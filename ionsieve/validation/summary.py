@@ -9,6 +9,7 @@ import pandas as pd
 from ionsieve.artifacts import read_json
 from ionsieve.outcome import OK
 
+DECOMPOSITION = "decomposition_energy_eV_per_atom"  # of the host that the universal potential charged
 PREPARED, RUNNING, DONE, FAILED, STALE = "prepared", "running", "done", "failed", "stale"
 
 
