@@ -237,7 +237,8 @@ def shortlist_aimd(wildcards):
 def aimd_runs(material_id):
     """vasprun.xml of a candidate's ab initio MD, as far as they are back, coldest name first."""
     folder = Path(config_model.validation.aimd_results) / material_id
-    return sorted(str(path) for path in folder.glob("*K/vasprun.xml*"))
+    names = ("vasprun.xml", "vasprun.xml.gz")
+    return sorted(str(path) for name in names for path in folder.glob(f"*K/{name}"))
 
 
 def _potential_file(wildcards, name):

@@ -139,7 +139,8 @@ def read_aimd(path: Path) -> tuple[Trajectory, float]:
     """
     try:
         run = Vasprun(str(path), parse_dos=False, parse_eigen=False, parse_potcar_file=False)
-        structures, incar, parameters = run.structures, run.incar, run.parameters
+        structures, parameters = run.structures, {**run.parameters, **run.incar}
+        timestep_fs, temperature_K = float(parameters["POTIM"]), float(parameters["TEBEG"])
     except Exception as error:  # XML cut short, or anything else
         raise DataError(f"{path} cannot be read as VASP's output ({first_line(error)})") from error
     if parameters.get("IBRION") != 0 or len(structures) < 20:
@@ -153,13 +154,13 @@ def read_aimd(path: Path) -> tuple[Trajectory, float]:
     frac_coords[1:] = frac_coords[0] + np.cumsum(jumps - np.round(jumps), axis=0)
     cells_A = np.array([structure.lattice.matrix for structure in structures])
     trajectory = Trajectory(
-        times_ps=np.arange(len(structures)) * float(incar["POTIM"]) / 1000,
+        times_ps=np.arange(len(structures)) * timestep_fs / 1000,
         positions_A=np.einsum("fni,fij->fnj", frac_coords, cells_A),
         cells_A=cells_A,
         numbers=np.array(structures[0].atomic_numbers),
         reference_frac_coords=frac_coords[0],
     )
-    return trajectory, float(incar["TEBEG"])
+    return trajectory, temperature_K
 
 
 def analysed(path: Path, working_ion: str, crystal: Atoms) -> dict[str, Any]:

@@ -297,6 +297,12 @@ def test_nothing_passing_still_gives_a_report_that_says_so(tmp_path):
     assert "figure-parity" in page and "figure-msd" not in page
 
 
+def test_every_run_shows_a_diffusivity_with_its_interval_or_its_bound(finished_page):
+    section = finished_page[finished_page.index(">Molecular dynamics</h2>") :]
+    assert '<td class="n" data-sort="None">&lt; 1.7e-7</td>' in section
+    assert ">7.4e-7<small>4.6e-7 to 1.2e-6</small></td>" in section
+
+
 def test_partial_report_without_any_file_says_what_is_missing(tmp_path):
     page = own(build_report(partial(tmp_path)))
     assert "Partial report." in page
