@@ -112,11 +112,11 @@ def reason_to_set_aside(frame: Atoms) -> str | None:
         return "energy or forces are not finite"
     if stress is not None and not np.isfinite(stress).all():
         return "its stress is not finite"
-    if stress is not None and np.abs(stress).max() > ABSURD_STRESS_EV_PER_A3:
-        return f"a stress above {ABSURD_STRESS_EV_PER_A3:g} eV/A3"
     largest = float(np.linalg.norm(forces, axis=1).max())
     if largest > ABSURD_FORCE_EV_PER_A:
         return f"a force above {ABSURD_FORCE_EV_PER_A:g} eV/A"
+    if stress is not None and np.abs(stress).max() > ABSURD_STRESS_EV_PER_A3:
+        return f"a stress above {ABSURD_STRESS_EV_PER_A3:g} eV/A3"
     return None
 
 
