@@ -30,9 +30,11 @@ from ionsieve.ions import WORKING_IONS
 
 DEMO_CANDIDATES = "Mg"  # ionsieve/data/demo holds electrodes of seven ions, candidates of this one
 
+_CALCULATOR_NAME = r"^(chgnet|\w+(\.\w+)+)$"  # or an import path
+
 
 def _calculator_name(name: str) -> str:
-    if not re.fullmatch(r"chgnet|\w+(\.\w+)+", name):
+    if not re.fullmatch(_CALCULATOR_NAME, name):
         raise ValueError(
             f"{name!r} is no calculator; give chgnet, or the import path of an ASE calculator, as"
             " mace.calculators.mace_mp"
@@ -40,7 +42,10 @@ def _calculator_name(name: str) -> str:
     return name
 
 
-CalculatorName = Annotated[str, AfterValidator(_calculator_name)]
+# The pattern is for editors: pydantic's own answer to a name that breaks it is the pattern.
+CalculatorName = Annotated[
+    str, AfterValidator(_calculator_name), Field(json_schema_extra={"pattern": _CALCULATOR_NAME})
+]
 
 Source = Literal["demo", "files", "materials_project", "gnome"]
 Positive = Annotated[float, Field(gt=0)]

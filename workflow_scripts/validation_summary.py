@@ -3,7 +3,6 @@
 Input: shortlist table, CIFs, result files of every tier, hulls of charged hosts. Output: the summary table.
 """
 
-from pathlib import Path
 from typing import Any
 
 TIERS = ("universal_potential", "gpaw", "vasp")
@@ -11,23 +10,17 @@ TIERS = ("universal_potential", "gpaw", "vasp")
 
 def main(snakemake: Any) -> None:
     """Unpack the job, join, write."""
-    from pymatgen.core import Structure
-
     from ionsieve import tables
     from ionsieve.report.sources import documents_by_material
-    from ionsieve.validation.pair import pair_digest
-    from ionsieve.validation.summary import DECOMPOSITION, summary
+    from ionsieve.validation.pair import digests
+    from ionsieve.validation.summary import summary, with_hulls
 
-    digests = {
-        Path(path).stem: pair_digest(Structure.from_file(path), snakemake.params.working_ion)
-        for path in snakemake.input.get("structures", [])
-    }
     tiers = {tier: documents_by_material(snakemake.input.get(tier, [])) for tier in TIERS}
     shortlist = tables.read_table(snakemake.input.shortlist, tables.SCREENED)
-    for material_id, hull in documents_by_material(snakemake.input.get("hull", [])).items():
-        relaxed = tiers["universal_potential"][material_id]
-        relaxed[DECOMPOSITION] = hull.get(DECOMPOSITION)
-    table = summary(shortlist, digests, tiers)
+    hulls = documents_by_material(snakemake.input.get("hull", []))
+    tiers["universal_potential"] = with_hulls(tiers["universal_potential"], hulls)
+    crystals = digests(snakemake.input.get("structures", []), snakemake.params.working_ion)
+    table = summary(shortlist, crystals, tiers)
     tables.write_table(table, tables.VALIDATION_SUMMARY, snakemake.output.table)
 
 

@@ -8,6 +8,7 @@ and a vacancy and held there, while the host around it gives way. The rest are r
 which tell the stress. Validation and test frames come from runs of their own.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -31,7 +32,7 @@ from ionsieve.potential.frames import (
     count_by_kind,
     gather_frames,
     labelled,
-    reason_to_set_aside,
+    set_aside_absurd,
 )
 from ionsieve.potential.softening import softening
 from ionsieve.potential.vacancies import number_to_remove, remove_ions, start_hop
@@ -170,7 +171,7 @@ def teacher_frames(
             replace(run, along_hop=None, temperature_K=max(run.temperature_K, temperature_K)) for run in runs
         ]
     sets = FrameSets()
-    set_aside: dict[str, int] = {}
+    set_aside: Counter[str] = Counter()
     progress = tqdm(total=n_frames, desc="teacher frames", unit="frame", disable=None)
     try:
         for number, (strain, amplitude_A) in enumerate(zip(strains, amplitudes_A, strict=True)):
@@ -203,7 +204,7 @@ def teacher_frames(
         "n_atoms": len(cell),
         "n_frames": {name: len(getattr(sets, name)) for name in ("train", "validation", "test")},
         "kinds": count_by_kind(kept),
-        "set_aside": set_aside,
+        "set_aside": dict(set_aside),
     }
 
 
@@ -246,13 +247,10 @@ def _train_runs(n_frames: int, temperature_K: float, rng: np.random.Generator) -
     ]
 
 
-def _keep(frames: Sequence[Atoms], subset: list[Atoms], set_aside: dict[str, int]) -> None:
-    for frame in frames:
-        reason = reason_to_set_aside(frame)
-        if reason is None:
-            subset.append(frame)
-        else:
-            set_aside[reason] = set_aside.get(reason, 0) + 1
+def _keep(frames: Sequence[Atoms], subset: list[Atoms], set_aside: Counter[str]) -> None:
+    kept, reasons = set_aside_absurd(frames)
+    subset += kept
+    set_aside.update(reasons)
 
 
 def _strained(host: Atoms, strain: float, rng: np.random.Generator) -> Atoms:

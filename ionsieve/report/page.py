@@ -316,15 +316,13 @@ def _transport_rows(sources: ReportSources) -> list[dict[str, Any]]:
                     "temperature_K": run.get("temperature_K"),
                     "n_ions": run.get("n_ions"),
                     "n_hops": run.get("n_hops"),
-                    **{
-                        key: run.get(key)
-                        for key in (
-                            "conductivity_kind",
-                            "diffusivity_cm2_per_s",
-                            "diffusivity_low_cm2_per_s",
-                            "diffusivity_high_cm2_per_s",
-                        )
-                    },
+                    "diffusivity_cm2_per_s": run.get("diffusivity_cm2_per_s"),
+                    "diffusivity": wording.diffusivity(run),
+                    "diffusivity_interval": ""
+                    if run.get("conductivity_kind") == "upper_bound"
+                    else wording.interval(
+                        run.get("diffusivity_low_cm2_per_s"), run.get("diffusivity_high_cm2_per_s")
+                    ),
                     "activation_energy_eV": result.get("activation_energy_eV"),
                     "migration_barrier_eV": result.get("migration_barrier_eV"),
                     "conductivity_300K_mS_per_cm": result.get("conductivity_300K_mS_per_cm"),

@@ -184,40 +184,39 @@ def load_partial(
     )
     so_far = {"ranked": ranked}
     if sources.validation_summary is None and sources.config is not None:
-        so_far["validation_summary"] = _validation_so_far(results, sources, sources.shortlist)
+        so_far["validation_summary"] = _validation_so_far(
+            results, sources.shortlist, sources.universal_potential, sources.config["working_ion"]
+        )
     return ReportSources(**{**vars(sources), **so_far})
 
 
-def _validation_so_far(results: Path, sources: ReportSources, shortlist: pd.DataFrame) -> pd.DataFrame:
+def _validation_so_far(
+    results: Path,
+    shortlist: pd.DataFrame,
+    relaxed: Mapping[str, Mapping[str, Any]],
+    working_ion: str,
+) -> pd.DataFrame:
     """The summary of the validation with the tiers that have results, and VASP's that are on their way."""
-    from pymatgen.core import Structure
+    from ionsieve.validation.pair import digests
+    from ionsieve.validation.summary import summary, vasp_so_far, with_hulls
 
-    from ionsieve.validation.pair import pair_digest
-    from ionsieve.validation.summary import DECOMPOSITION, summary, vasp_so_far
+    validation, material_ids = results / "validation", list(shortlist["material_id"])
 
-    ion = (sources.config or {})["working_ion"]
-    digests = {
-        path.stem: pair_digest(Structure.from_file(path), ion)
-        for path in (results / "screen" / "structures").glob("*.cif")
-        if path.stem in set(shortlist["material_id"])
-    }
-    known = {name: vasp_so_far(results / "validation", results / "logs", name) for name in digests}
-    gpaw, hulls = (
-        documents_by_material(
-            path for name in digests if (path := results / "validation" / name / file).exists()
-        )
-        for file in ("gpaw.json", "hull.json")
-    )
+    def there(*paths: Path) -> dict[str, dict[str, Any]]:
+        return documents_by_material(path for path in paths if path.exists())
+
+    cifs = [results / "screen" / "structures" / f"{material_id}.cif" for material_id in material_ids]
+    crystals = digests([cif for cif in cifs if cif.exists()], working_ion)
+    hulls = there(*(validation / name / "hull.json" for name in crystals))
+    known = {name: vasp_so_far(validation, results / "logs", name) for name in crystals}
     tiers: dict[str, Mapping[str, Mapping[str, Any]]] = {
-        "universal_potential": {
-            name: {**document, DECOMPOSITION: hulls.get(name, {}).get(DECOMPOSITION)}
-            for name, document in sources.universal_potential.items()
-            if name in digests
-        },
-        "gpaw": gpaw,
+        "universal_potential": with_hulls(
+            {name: relaxed[name] for name in crystals if name in relaxed}, hulls
+        ),
+        "gpaw": there(*(validation / name / "gpaw.json" for name in crystals)),
         "vasp": {name: document for name, document in known.items() if document is not None},
     }
-    return summary(shortlist, digests, tiers)
+    return summary(shortlist, crystals, tiers)
 
 
 def documents_by_material(paths: Iterable[Path | str]) -> dict[str, dict[str, Any]]:

@@ -83,6 +83,13 @@ def conductivity(row: Mapping[Any, Any]) -> str:
     return number(row["conductivity_mS_per_cm"], 2)
 
 
+def diffusivity(run: Mapping[str, Any]) -> str:
+    """The same of the diffusivity of one run."""
+    if run.get("conductivity_kind") == "upper_bound":
+        return f"< {number(run['diffusivity_high_cm2_per_s'])}"
+    return number(run.get("diffusivity_cm2_per_s"))
+
+
 def formula(text: str) -> Markup:
     """A formula with its digits as subscripts, escaped."""
     return Markup(re.sub(r"(?<=[A-Za-z)\]])(\d+(?:\.\d+)?)", r"<sub>\1</sub>", str(escape(text))))

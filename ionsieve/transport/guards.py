@@ -78,12 +78,14 @@ class Guards:
             points=atoms.positions, box=atoms.cell.array, periodic=True, quantities="ijd"
         )
         hydrogen = (atoms.numbers[first] == 1) | (atoms.numbers[second] == 1)
-        distances = np.where(hydrogen & (distances > HYDROGEN_DISTANCE_A), np.inf, distances)
-        if distances.size and np.isfinite(distances.min()):
-            closest = int(np.argmin(distances))
+        allowed_A = np.where(hydrogen, min(HYDROGEN_DISTANCE_A, self.min_distance_A), self.min_distance_A)
+        too_close = np.flatnonzero(distances <= allowed_A)
+        if too_close.size:
+            closest = int(too_close[np.argmin(distances[too_close])])
             pair = "-".join(chemical_symbols[atoms.numbers[index[closest]]] for index in (first, second))
-            allowed_A = HYDROGEN_DISTANCE_A if hydrogen[closest] else self.min_distance_A
-            raise Unstable(f"{pair} came to {float(distances[closest]):.2f} A, allowed {allowed_A:.2f} A")
+            raise Unstable(
+                f"{pair} came to {float(distances[closest]):.2f} A, allowed {allowed_A[closest]:.2f} A"
+            )
 
     @cached_property
     def _reference_volume_A3(self) -> float:

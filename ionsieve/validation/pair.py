@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from ase.build import bulk
@@ -73,6 +75,11 @@ def pair_digest(discharged: Structure, working_ion: str) -> str:
     # Adding zero turns -0.0 into 0.0, which JSON would write differently.
     cell_A = (np.round(discharged.lattice.matrix, DIGEST_DECIMALS) + 0.0).tolist()
     return hashlib.sha256(json.dumps([working_ion, cell_A, sites]).encode()).hexdigest()
+
+
+def digests(structures: Iterable[Path | str], working_ion: str) -> dict[str, str]:
+    """:func:`pair_digest` of crystals in files, by material_id, which is the name of each."""
+    return {Path(path).stem: pair_digest(Structure.from_file(path), working_ion) for path in structures}
 
 
 def metal_cell(ion: str) -> Structure:

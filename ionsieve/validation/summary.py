@@ -36,6 +36,16 @@ def summary(
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
+def with_hulls(
+    relaxed: Mapping[str, Mapping[str, Any]], hulls: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Results of the universal potential by material_id, each with what its charged host's hull says."""
+    return {
+        name: {**document, DECOMPOSITION: hulls.get(name, {}).get(DECOMPOSITION)}
+        for name, document in relaxed.items()
+    }
+
+
 def vasp_so_far(validation: Path, logs: Path, material_id: str) -> dict[str, Any] | None:
     """What is known of a candidate's VASP tier while a campaign runs.
 

@@ -217,15 +217,20 @@ def _clear_if_other(folder: Path, made_with: Mapping[str, str]) -> None:
         write_json(note, dict(made_with))
 
 
+def _newest_job(folder: Path) -> Path | None:
+    """The job folder of the last start."""
+    return max(folder.glob("job_*"), default=None)
+
+
 def _has_spoken(folder: Path) -> bool:
     """Whether VASP itself ran in the newest job folder."""
-    newest = max(folder.glob("job_*"), default=None)
+    newest = _newest_job(folder)
     return newest is not None and any(newest.glob("OUTCAR*"))
 
 
 def _last_words(folder: Path) -> str:
     """The last line that VASP printed, if any."""
-    newest = max(folder.glob("job_*"), default=None)
+    newest = _newest_job(folder)
     if newest is not None:
         for name in ("std_err.txt", "vasp.out"):
             path = newest / name

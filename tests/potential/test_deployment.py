@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
+from ase import units
 from ase.calculators.emt import EMT
 
 from ionsieve.artifacts import write_json
 from ionsieve.errors import ConfigError
 from ionsieve.potential.break_even import COMPILING_S, compiling_pays
 from ionsieve.potential.calculator import load_calculator
-from ionsieve.potential.deployment import _difference, deploy, example_frames, largest_difference_eV_per_A
+from ionsieve.potential.deployment import _difference, deploy, example_frames, largest_differences
 from ionsieve.potential.formats import model_format
 from ionsieve.potential.frames import write_frames
 
@@ -80,8 +81,11 @@ def test_the_largest_difference_is_that_of_one_component(alloy_frames):
         def calculate(self, *arguments, **keywords):
             super().calculate(*arguments, **keywords)
             self.results["forces"][1, 2] -= 0.25
+            self.results["stress"] = self.results["stress"] + [0, 0, 0, 0.5 * units.GPa, 0, 0]
 
-    assert largest_difference_eV_per_A(EMT(), Shifted(), alloy_frames.test) == pytest.approx(0.25)
+    forces_eV_per_A, stress_GPa = largest_differences(EMT(), Shifted(), alloy_frames.test)
+    assert forces_eV_per_A == pytest.approx(0.25)
+    assert stress_GPa == pytest.approx(0.5)
 
 
 def test_examples_are_the_first_frames_there_are(tmp_path, alloy_frames):
