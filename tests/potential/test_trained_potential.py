@@ -197,11 +197,10 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(tmp_path, checkpoint, 
 
 @pytest.mark.slow
 def test_a_shared_potential_is_trained_on_the_users_frames(tmp_path, run_script, alloy_frames, caplog):
-    write_frames(tmp_path / "own.extxyz", [*alloy_frames.train, *alloy_frames.test])
+    write_frames(tmp_path / "own.extxyz", [frame for side in vars(alloy_frames).values() for frame in side])
     with caplog.at_level(logging.INFO):
         job = SimpleNamespace(frames=[str(tmp_path / "own.extxyz")], ready=[])
-        # Six epochs on 26 frames, whose hottest runs may be those held out.
-        result = run_script("train_shared_potential", job, max_force_mae_eV_per_A=1.0)
+        result = run_script("train_shared_potential", job)
     assert result["status"] == "ok"
     assert "epoch 6/6" in caplog.text
     assert result["training"]["preset"] == "small"
