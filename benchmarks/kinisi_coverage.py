@@ -1,8 +1,8 @@
 """Do kinisi's intervals of D hold the true D? Beside ours, on the same walks (:mod:`diffusivity_coverage`).
 
-    python3 -m venv kinisi-environment && kinisi-environment/bin/pip install kinisi==2.1.0   # not a dependency
-    PYTHONPATH=$(echo .venv/lib/python3*/site-packages):. kinisi-environment/bin/python \\
-        benchmarks/kinisi_coverage.py [--walks 100] [--seed 20261122]
+    python3 -m venv kinisi-venv && kinisi-venv/bin/pip install kinisi==2.1.0   # not a dependency
+    export PYTHONPATH=$(echo .venv/lib/python3*/site-packages):.
+    kinisi-venv/bin/python benchmarks/kinisi_coverage.py [--walks 100] [--seed 20261122]
 
 kinisi (McCluskey et al., J. Chem. Theory Comput. 21, 79 (2025)) models the covariance of the mean-squared
 displacements and samples D by Markov chain Monte Carlo. Its one choice is where diffusion begins: 0.2 ps,
