@@ -1,0 +1,115 @@
+"""From two formulas and an ion to a pair: one host, and the ions in it when discharged and charged."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from ase.data import atomic_numbers
+from pymatgen.core import Composition
+
+from ionsieve.errors import DataError, first_line
+from ionsieve.ions import WORKING_IONS
+
+N_ELEMENTS = 118
+# Amounts of a host that differ by less, relative to its atoms, are one host: formulas are often rounded.
+HOST_TOLERANCE = 5e-3
+
+
+class FormulaError(DataError):
+    """A formula or a pair of formulas that no voltage belongs to; the message is the reason."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A charged and a discharged formula of one host.
+
+    Attributes
+    ----------
+    working_ion : symbol.
+    host : atoms of each element but the working ion, per atom of the host, shape (119,); its sum is 1.
+    ions_discharged, ions_charged : working ions per atom of the host.
+    """
+
+    working_ion: str
+    host: np.ndarray
+    ions_discharged: float
+    ions_charged: float
+
+    @property
+    def x_charged(self) -> float:
+        """Ions that stay when charged, as a fraction of those when discharged."""
+        return self.ions_charged / self.ions_discharged
+
+
+def parse_formula(formula: object) -> Composition:
+    """The composition of a formula such as ``Li2Co3(P2O7)2`` or ``Li1.2Mn0.4Ti0.4O2``.
+
+    Raises
+    ------
+    FormulaError : empty, not a formula, or with an element that does not exist.
+    """
+    text = "" if formula is None else str(formula).strip()
+    if not text or text == "nan":
+        raise FormulaError("empty formula")
+    try:
+        composition = Composition(text)
+    except Exception as error:  # pymatgen raises whatever a damaged formula makes it raise
+        raise FormulaError(f"not a formula: {text!r} ({first_line(error)})") from error
+    strangers = sorted(
+        {element.symbol for element in composition if element.symbol not in atomic_numbers}
+        | {element.symbol for element in composition if atomic_numbers.get(element.symbol, 0) > N_ELEMENTS}
+    )
+    if strangers:
+        raise FormulaError(f"unknown element: {', '.join(strangers)} in {text!r}")
+    if not composition or any(amount <= 0 for amount in composition.values()):
+        raise FormulaError(f"not a formula: {text!r} (an amount is not positive)")
+    return composition
+
+
+def pair_of(discharged: object, working_ion: str, charged: object = None) -> Pair:
+    """The pair of two formulas; without a charged one, that of the extraction of all ions.
+
+    Raises
+    ------
+    FormulaError : a formula that does not parse, an ion that is unknown or absent from the discharged
+        formula, a charged formula of another host or with as many ions or more.
+    """
+    if working_ion not in WORKING_IONS:
+        raise FormulaError(f"not a working ion: {working_ion!r}; known: {', '.join(WORKING_IONS)}")
+    host, ions_discharged = _host(parse_formula(discharged), working_ion, f"discharged formula {discharged}")
+    if ions_discharged == 0:
+        raise FormulaError(f"ion absent: the discharged formula {discharged} holds no {working_ion}")
+    if charged is None:
+        return Pair(working_ion, host, ions_discharged, 0.0)
+    other, ions_charged = _host(parse_formula(charged), working_ion, f"charged formula {charged}")
+    if np.abs(other - host).max() > HOST_TOLERANCE:
+        raise FormulaError(
+            f"unbalanced hosts: without {working_ion}, {charged} and {discharged} are not the same"
+        )
+    if ions_charged >= ions_discharged * (1 - 1e-6):
+        raise FormulaError(
+            f"charged formula with as much {working_ion} as the discharged one or more: {charged},"
+            f" {discharged}"
+        )
+    return Pair(working_ion, host, ions_discharged, ions_charged)
+
+
+def charged_formula(discharged: object, working_ion: str) -> str:
+    """The formula that is left when all ions leave, with the discharged formula's own amounts."""
+    composition = parse_formula(discharged)
+    left = Composition({element: n for element, n in composition.items() if element.symbol != working_ion})
+    return left.formula.replace(" ", "")
+
+
+def _host(composition: Composition, working_ion: str, what: str) -> tuple[np.ndarray, float]:
+    """Atoms of the host per atom of it, shape (119,), and the working ions per atom of it."""
+    atoms = np.zeros(N_ELEMENTS + 1)
+    n_ions = 0.0
+    for element, amount in composition.items():
+        if element.symbol == working_ion:
+            n_ions = float(amount)
+        else:
+            atoms[element.Z] += float(amount)
+    n_host = atoms.sum()
+    if not n_host:
+        raise FormulaError(f"no host: the {what} is nothing but {working_ion}")
+    return atoms / n_host, n_ions / n_host
