@@ -13,16 +13,14 @@ import torch
 from ase.data import chemical_symbols
 
 from ionsieve.errors import DataError
-from ionsieve.voltage.boosting import BoostedTrees
 from ionsieve.voltage.calibration import UNSEEN_ELEMENT_FACTOR, Residuals, out_of_fold_intervals
-from ionsieve.voltage.difficulty import cross_fit, difficulty_inputs, difficulty_V, train_difficulty
-from ionsieve.voltage.domain import TrainingSet, domain_limit
 from ionsieve.voltage.electrodes import Electrodes
 from ionsieve.voltage.members import Member
 from ionsieve.voltage.metrics import coverage_metrics, ion_mean_predictions_V, protocol_metrics, scores
 from ionsieve.voltage.splits import FRAMEWORK, PROTOCOLS, held_out_rows
 from ionsieve.voltage.state_files import ENSEMBLE, MEMBER, RUN_AGAIN, load_state, save_state
 from ionsieve.voltage.training import Schedule
+from ionsieve.voltage.uncertainty import OutOfFold, Uncertainty, calibrate
 
 MODEL_DESCRIPTIONS = {
     "ions": "ion-pooled CGCNN",
@@ -38,21 +36,13 @@ class Ensemble:
     Attributes
     ----------
     members : K networks; member k never saw the frameworks of fold k.
-    residuals : out-of-fold residuals of the training electrodes.
-    difficulties : K trees for the error to expect of a member; those of k never saw the errors of fold k.
-    training_set : descriptors of the training electrodes.
-    domain_limit : distance to the training set beyond which a crystal is outside the domain.
+    uncertainty : of their predictions.
     working_ions : of the training electrodes.
-    coverage : share of true voltages that intervals shall hold.
     """
 
     members: tuple[Member, ...]
-    residuals: Residuals
-    difficulties: tuple[BoostedTrees, ...]
-    training_set: TrainingSet
-    domain_limit: float
+    uncertainty: Uncertainty
     working_ions: frozenset[str]
-    coverage: float
 
     @property
     def seen_numbers(self) -> frozenset[int]:
@@ -72,15 +62,8 @@ class Ensemble:
             ENSEMBLE,
             {
                 "members": [member.to_state() for member in self.members],
-                "absolute_residuals_V": torch.tensor(self.residuals.absolute_V),
-                "residual_folds": torch.tensor(self.residuals.folds),
-                "residual_frameworks": torch.tensor(self.residuals.frameworks),
-                "residual_difficulties_V": torch.tensor(self.residuals.difficulties_V),
-                "difficulties": [trees.to_state() for trees in self.difficulties],
-                "training_descriptors": torch.tensor(self.training_set.descriptors),
-                "domain_limit": self.domain_limit,
+                **self.uncertainty.to_state(),
                 "working_ions": sorted(self.working_ions),
-                "coverage": self.coverage,
             },
         )
 
@@ -88,20 +71,10 @@ class Ensemble:
     def load(cls, path: Path | str, remedy: str = RUN_AGAIN) -> "Ensemble":
         """Read what :meth:`save` wrote; raises DataError, which ends in the remedy, for any other file."""
         state = load_state(path, ENSEMBLE, remedy)
-        residuals = Residuals(
-            state["absolute_residuals_V"].numpy(),
-            state["residual_folds"].numpy(),
-            state["residual_frameworks"].numpy(),
-            state["residual_difficulties_V"].numpy(),
-        )
         return cls(
             tuple(Member.from_state(member) for member in state["members"]),
-            residuals,
-            tuple(BoostedTrees.from_state(trees) for trees in state["difficulties"]),
-            TrainingSet(state["training_descriptors"].numpy(), residuals.folds),
-            state["domain_limit"],
+            Uncertainty.from_state(state),
             frozenset(state["working_ions"]),
-            state["coverage"],
         )
 
 
@@ -138,53 +111,21 @@ def assemble(
             "no out-of-fold predictions of the framework folds: nothing to calibrate intervals with"
         )
     index = pd.Index(electrodes.table["electrode_id"]).get_indexer(rows["electrode_id"])
-    descriptors = electrodes.descriptors[index]
-    folds = rows["fold"].to_numpy(dtype=np.int64)
-    predictions_V = rows["predicted_voltage_V"].to_numpy(dtype=float)
-    absolute_V = np.abs(rows["voltage_V"].to_numpy(dtype=float) - predictions_V)
-    training_set = TrainingSet(descriptors, folds)
-    distances = training_set.own_distances()
-    inputs = difficulty_inputs(
-        descriptors, predictions_V, rows["disagreement_V"].to_numpy(dtype=float), distances
-    )
-    difficulties, own_difficulties_V = cross_fit(inputs, absolute_V, folds, seed)
-    residuals = Residuals(
-        absolute_V,
-        folds,
+    held_out = OutOfFold(
+        electrodes.descriptors[index],
+        rows["voltage_V"].to_numpy(dtype=float),
+        rows["predicted_voltage_V"].to_numpy(dtype=float),
+        rows["disagreement_V"].to_numpy(dtype=float),
+        rows["fold"].to_numpy(dtype=np.int64),
         pd.factorize(rows["framework"], sort=True)[0].astype(np.int64),
-        own_difficulties_V,
     )
-    limit = domain_limit(distances)
-    working_ions = frozenset(rows["working_ion"])
-    ensemble = Ensemble(tuple(members), residuals, difficulties, training_set, limit, working_ions, coverage)
-
-    low_V, high_V = _out_of_fold_intervals(predictions_V, inputs, residuals, coverage, seed)
+    uncertainty, intervals = calibrate(held_out, coverage, seed)
     calibrated = out_of_fold.copy()
-    calibrated.loc[is_framework, "distance"] = distances
-    calibrated.loc[is_framework, "expected_error_V"] = own_difficulties_V
-    calibrated.loc[is_framework, "voltage_low_V"] = low_V
-    calibrated.loc[is_framework, "voltage_high_V"] = high_V
-    return ensemble, calibrated
-
-
-def _out_of_fold_intervals(
-    predictions_V: np.ndarray, inputs: np.ndarray, residuals: Residuals, coverage: float, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Interval of each electrode: its fold's errors have no part in the trees and residuals behind it."""
-    low_V, high_V = np.empty_like(predictions_V), np.empty_like(predictions_V)
-    for fold in np.unique(residuals.folds):
-        own = residuals.folds == fold
-        difficulties_V = np.empty(len(predictions_V))
-        _, difficulties_V[~own] = cross_fit(
-            inputs[~own], residuals.absolute_V[~own], residuals.folds[~own], seed
-        )
-        trees = train_difficulty(inputs[~own], residuals.absolute_V[~own], seed)
-        difficulties_V[own] = difficulty_V(trees, inputs[own])
-        others = Residuals(residuals.absolute_V, residuals.folds, residuals.frameworks, difficulties_V)
-        low_V[own], high_V[own] = out_of_fold_intervals(
-            predictions_V[own], others, coverage, int(fold), difficulties_V[own]
-        )
-    return low_V, high_V
+    calibrated.loc[is_framework, "distance"] = intervals.distances
+    calibrated.loc[is_framework, "expected_error_V"] = intervals.expected_errors_V
+    calibrated.loc[is_framework, "voltage_low_V"] = intervals.low_V
+    calibrated.loc[is_framework, "voltage_high_V"] = intervals.high_V
+    return Ensemble(tuple(members), uncertainty, frozenset(rows["working_ion"])), calibrated
 
 
 def measure(
@@ -289,9 +230,9 @@ def model_card(
         "elements": [chemical_symbols[number] for number in sorted(ensemble.seen_numbers)],
         "interval": {
             "method": "CV+ by framework, each framework weighs the same, scaled by the expected error",
-            "coverage": ensemble.coverage,
+            "coverage": ensemble.uncertainty.coverage,
             "unseen_element_factor": UNSEEN_ELEMENT_FACTOR,
-            "domain_limit": ensemble.domain_limit,
+            "domain_limit": ensemble.uncertainty.domain_limit,
         },
         "metrics": metrics,
         "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},

@@ -104,7 +104,14 @@ def audit(
     closeness = (
         {}
         if features is None
-        else _refuse_answers(electrodes, features, uses_energy_model, training_rows, held_out_rows)
+        else refuse_answers(
+            features,
+            electrodes.voltages_V,
+            electrodes.table["working_ion"].to_numpy(),
+            training_rows,
+            held_out_rows,
+            uses_energy_model,
+        )
     )
     return {
         "training_rows": len(training_rows),
@@ -116,13 +123,20 @@ def audit(
     }
 
 
-def _refuse_answers(
-    electrodes: "Electrodes",
+def refuse_answers(
     features: pd.DataFrame,
-    uses_energy_model: bool,
+    voltages_V: np.ndarray,
+    working_ions: np.ndarray,
     training_rows: np.ndarray,
     held_out_rows: np.ndarray,
+    uses_energy_model: bool,
 ) -> dict[str, float | None]:
+    """How near features come to the answer; see :func:`answer_r2`.
+
+    Raises
+    ------
+    LeakageError : one has the name of an answer, or they give the held-out voltages away.
+    """
     named = forbidden_names(features.columns, uses_energy_model)
     if named:
         raise LeakageError(
@@ -130,11 +144,7 @@ def _refuse_answers(
             " model knows, in a model that is not marked so; take them out"
         )
     closeness = answer_r2(
-        features.to_numpy(dtype=float),
-        electrodes.voltages_V,
-        electrodes.table["working_ion"].to_numpy(),
-        training_rows,
-        held_out_rows,
+        features.to_numpy(dtype=float), voltages_V, working_ions, training_rows, held_out_rows
     )
     for kind, r2 in closeness.items():
         if r2 is not None and r2 > COPY_R2:

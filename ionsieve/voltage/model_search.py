@@ -59,7 +59,7 @@ class VoltageModel:
         if working_ion in by_ion:
             lines[0] += (
                 f" ({metrics['by_ion'][working_ion]['mae_V']:.2f} V with {working_ion});"
-                f" intervals of {100 * self.ensemble.coverage:g} % coverage"
+                f" intervals of {100 * self.ensemble.uncertainty.coverage:g} % coverage"
             )
         else:
             lines.append(

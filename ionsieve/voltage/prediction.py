@@ -9,9 +9,8 @@ import pandas as pd
 
 from ionsieve.errors import DataError
 from ionsieve.tables import PREDICTIONS
-from ionsieve.voltage.calibration import UNSEEN_ELEMENT_FACTOR, cv_plus_interval, gaussian_sigma_V
+from ionsieve.voltage.calibration import gaussian_sigma_V
 from ionsieve.voltage.candidate_inputs import CandidateInputs
-from ionsieve.voltage.difficulty import difficulty_inputs, difficulty_V
 from ionsieve.voltage.ensemble import Ensemble
 from ionsieve.voltage.graphs import Graphs
 from ionsieve.voltage.splits import FRAMEWORK
@@ -87,22 +86,13 @@ def _predict_chunk(
             f" {read[0]} A (voltage.cutoff_A, voltage.max_neighbors); delete them and run again"
         )
     graphs, descriptors = inputs.graphs, inputs.descriptors
-    distances = ensemble.training_set.distances(descriptors)
-    member_V, difficulties_V = np.empty_like(distances), np.empty_like(distances)
-    for index, (member, trees) in enumerate(zip(ensemble.members, ensemble.difficulties, strict=True)):
-        prediction = member.predict(graphs, descriptors)
-        member_V[index] = prediction.voltages_V
-        difficulties_V[index] = difficulty_V(
-            trees,
-            difficulty_inputs(
-                descriptors, prediction.voltages_V, prediction.disagreements_V, distances[index]
-            ),
-        )
+    predictions = [member.predict(graphs, descriptors) for member in ensemble.members]
+    member_V = np.stack([prediction.voltages_V for prediction in predictions])
     unseen = _has_unseen_element(graphs, ensemble.seen_numbers)
-    voltage_V = member_V.mean(axis=0)
-    low_V, high_V = cv_plus_interval(member_V, ensemble.residuals, ensemble.coverage, difficulties_V)
-    widening = np.where(unseen, UNSEEN_ELEMENT_FACTOR, 1.0)
-    low_V, high_V = voltage_V - widening * (voltage_V - low_V), voltage_V + widening * (high_V - voltage_V)
+    intervals = ensemble.uncertainty.intervals(
+        member_V, np.stack([prediction.disagreements_V for prediction in predictions]), descriptors, unseen
+    )
+    voltage_V, low_V, high_V = member_V.mean(axis=0), intervals.low_V, intervals.high_V
 
     # Most members learned from a known electrode; only its out-of-fold prediction is honest.
     labels = known.table.reindex(inputs.material_ids)
@@ -122,9 +112,9 @@ def _predict_chunk(
             "voltage_low_V": low_V,
             "voltage_high_V": high_V,
             "voltage_spread_V": member_V.std(axis=0),
-            "voltage_sigma_V": gaussian_sigma_V(low_V, high_V, ensemble.coverage),
-            "distance": distances.min(axis=0),
-            "in_domain": (distances.min(axis=0) <= ensemble.domain_limit)
+            "voltage_sigma_V": gaussian_sigma_V(low_V, high_V, ensemble.uncertainty.coverage),
+            "distance": intervals.distances,
+            "in_domain": (intervals.distances <= ensemble.uncertainty.domain_limit)
             & ~unseen
             & (working_ion in ensemble.working_ions),
             "known": is_known,

@@ -1,0 +1,203 @@
+"""The composition model: trees and an element graph per framework fold, and what calibrates their interval.
+
+A formula whose host was in training is predicted by the one member that never saw it; all others by the mean
+of the members. Whatever the model says is therefore leak-free.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from ase.data import chemical_symbols
+from pymatgen.core import Composition
+
+from ionsieve.composition.descriptors import describe
+from ionsieve.composition.element_graph import TrainedElementGraph
+from ionsieve.composition.element_graph import train as train_element_graph
+from ionsieve.composition.pairs import Pairs
+from ionsieve.voltage.boosting import BoostedTrees, train_trees
+from ionsieve.voltage.members import MemberPrediction
+from ionsieve.voltage.state_files import RUN_AGAIN, load_state, save_state
+from ionsieve.voltage.training import Schedule
+from ionsieve.voltage.uncertainty import Uncertainty
+
+MEMBER = "ionsieve composition member 1"
+ENSEMBLE = "ionsieve composition ensemble 1"
+
+
+@dataclass(frozen=True)
+class CompositionMember:
+    """Trees and an element graph that learned from the same pairs; the voltage is their mean.
+
+    Attributes
+    ----------
+    trees : on the descriptors.
+    graph : on the elements.
+    seen_numbers : atomic numbers of the training pairs.
+    """
+
+    trees: BoostedTrees
+    graph: TrainedElementGraph
+    seen_numbers: frozenset[int]
+
+    def predict(self, pairs: Pairs, descriptors: np.ndarray) -> MemberPrediction:
+        """Voltages of S pairs; ``descriptors`` are theirs, shape (S, D)."""
+        graph_V, trees_V = self.graph.predict_V(pairs), self.trees.predict_V(descriptors)
+        return MemberPrediction((graph_V + trees_V) / 2.0, np.abs(graph_V - trees_V))
+
+    def to_state(self) -> dict[str, Any]:
+        """Tensors and plain values, loadable with ``weights_only=True``."""
+        return {
+            "trees": self.trees.to_state(),
+            "graph": self.graph.to_state(),
+            "seen_numbers": sorted(self.seen_numbers),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> "CompositionMember":
+        """The member that :meth:`to_state` describes."""
+        return cls(
+            BoostedTrees.from_state(state["trees"]),
+            TrainedElementGraph.from_state(state["graph"]),
+            frozenset(state["seen_numbers"]),
+        )
+
+
+def train_composition(
+    pairs: Pairs, voltages_V: np.ndarray, training_rows: np.ndarray, schedule: Schedule, seed: int
+) -> CompositionMember:
+    """Train both halves on some pairs; voltages of other rows are never read.
+
+    Parameters
+    ----------
+    voltages_V : shape (S,).
+    schedule : of the element graph.
+    """
+    rows = np.sort(training_rows)
+    descriptors = describe(pairs[rows]).to_numpy()
+    seen = np.flatnonzero(pairs.amounts(pairs.ions_discharged)[rows].any(axis=0))
+    return CompositionMember(
+        train_trees(descriptors, voltages_V[rows], seed),
+        train_element_graph(pairs, voltages_V, rows, schedule, seed),
+        frozenset(seen.tolist()),
+    )
+
+
+@dataclass(frozen=True)
+class CompositionEnsemble:
+    """One member per framework fold, in the order of the folds.
+
+    Attributes
+    ----------
+    members : K; member k never saw the frameworks of fold k.
+    uncertainty : of their predictions.
+    fold_of_framework : fold of each host that was in training, by its reduced formula.
+    working_ions : of the training electrodes.
+    """
+
+    members: tuple[CompositionMember, ...]
+    uncertainty: Uncertainty
+    fold_of_framework: Mapping[str, int]
+    working_ions: frozenset[str]
+
+    @property
+    def seen_numbers(self) -> frozenset[int]:
+        """Atomic numbers that every member saw in training."""
+        return frozenset.intersection(*(member.seen_numbers for member in self.members))
+
+    def predict(self, pairs: Pairs) -> pd.DataFrame:
+        """Voltages of S pairs.
+
+        Returns
+        -------
+        S rows: ``voltage_V``, ``voltage_low_V``, ``voltage_high_V``, ``in_domain``, and ``known_host``:
+        whether the host was in training, so that one member alone predicts.
+        """
+        descriptors = describe(pairs).to_numpy()
+        predictions = [member.predict(pairs, descriptors) for member in self.members]
+        member_V = np.stack([prediction.voltages_V for prediction in predictions])
+        disagreements_V = np.stack([prediction.disagreements_V for prediction in predictions])
+        unseen = ~np.isin(np.arange(pairs.host.shape[1]), list(self.seen_numbers))
+        has_unseen = (pairs.amounts(pairs.ions_discharged)[:, unseen] > 0).any(axis=1)
+        new = self.uncertainty.intervals(member_V, disagreements_V, descriptors, has_unseen)
+        voltage_V, low_V, high_V = member_V.mean(axis=0), new.low_V.copy(), new.high_V.copy()
+        distances = new.distances.copy()
+        folds = np.array([self.fold_of_framework.get(host, -1) for host in frameworks(pairs)], dtype=int)
+        for fold in np.unique(folds[folds >= 0]).tolist():
+            own = folds == fold
+            voltage_V[own] = member_V[fold, own]
+            known = self.uncertainty.intervals_of_fold(
+                voltage_V[own], disagreements_V[fold, own], descriptors[own], fold
+            )
+            low_V[own], high_V[own], distances[own] = known.low_V, known.high_V, known.distances
+        known_ion = np.isin(pairs.working_ions.astype(str), sorted(self.working_ions))
+        return pd.DataFrame(
+            {
+                "voltage_V": voltage_V,
+                "voltage_low_V": low_V,
+                "voltage_high_V": high_V,
+                "in_domain": (distances <= self.uncertainty.domain_limit) & ~has_unseen & known_ion,
+                "known_host": folds >= 0,
+            }
+        )
+
+    def save(self, path: Path | str) -> None:
+        """Write all that predictions need to one torch file."""
+        save_state(
+            path,
+            ENSEMBLE,
+            {
+                "members": [member.to_state() for member in self.members],
+                **self.uncertainty.to_state(),
+                "fold_of_framework": dict(sorted(self.fold_of_framework.items())),
+                "working_ions": sorted(self.working_ions),
+            },
+        )
+
+    @classmethod
+    def load(cls, path: Path | str, remedy: str = RUN_AGAIN) -> "CompositionEnsemble":
+        """Read what :meth:`save` wrote; raises DataError, which ends in the remedy, for any other file."""
+        state = load_state(path, ENSEMBLE, remedy)
+        return cls(
+            tuple(CompositionMember.from_state(member) for member in state["members"]),
+            Uncertainty.from_state(state),
+            state["fold_of_framework"],
+            frozenset(state["working_ions"]),
+        )
+
+
+def save_member(path: Path | str, member: CompositionMember) -> None:
+    """Write one member to a torch file."""
+    save_state(path, MEMBER, member.to_state())
+
+
+def load_member(path: Path | str) -> CompositionMember:
+    """Read what :func:`save_member` wrote; raises DataError for any other file."""
+    return CompositionMember.from_state(load_state(path, MEMBER))
+
+
+def frameworks(pairs: Pairs) -> Sequence[str]:
+    """Reduced formula of each host, as the splits name it."""
+    names = []
+    for host in pairs.host:
+        numbers = np.flatnonzero(host)
+        smallest = host[numbers].min()
+        amounts = host[numbers] / smallest
+        # Formulas are small multiples of their rarest element; others keep their decimals.
+        for factor in range(1, _LARGEST_FACTOR + 1):
+            if np.abs(factor * amounts - np.round(factor * amounts)).max() < _WHOLE:
+                amounts = np.round(factor * amounts)
+                break
+        names.append(
+            Composition(
+                {chemical_symbols[number]: float(n) for number, n in zip(numbers, amounts, strict=True)}
+            ).reduced_formula
+        )
+    return names
+
+
+_LARGEST_FACTOR = 24
+_WHOLE = 0.02
