@@ -1,0 +1,332 @@
+"""A composition graph network for pairs of formulas, after Roost.
+
+Goodall and Lee, Nat. Commun. 11, 6280 (2020): the elements of a formula are the nodes of a complete graph,
+which exchange messages by attention weighted with their amounts, and a pool of the same kind reads them.
+Here one graph holds both formulas of a pair: a node knows its element's share and formal charge when
+discharged and when charged, one node is the working ion, and the head also reads that node.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from ase.data import chemical_symbols
+from torch import nn
+
+from ionsieve.composition.network_training import fit
+from ionsieve.composition.pairs import Pairs
+from ionsieve.electrochemistry import formal_charges
+from ionsieve.voltage.element_features import element_properties, element_vectors
+from ionsieve.voltage.training import Schedule
+
+N_NODE_NUMBERS = 8
+N_PAIR_NUMBERS = 6
+# Below this share a logarithm says "none" and not how little.
+SMALLEST_SHARE = 1e-3
+# Standard deviations from the mean at which an extra column is cut: rare elements would go far beyond.
+LARGEST_EXTRA = 5.0
+ROWS_PER_BATCH = 512
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Sizes of the network.
+
+    Attributes
+    ----------
+    width : features of a node.
+    layers : rounds of messages.
+    heads : of attention, per round and in the pool.
+    head_features : hidden features of a message or of the pool, per head.
+    hidden : features of the head's hidden layers.
+    dropout : in the head.
+    n_extra : columns of the tabular input beside the graph; 0 for none.
+    extra_features : what these columns are condensed to.
+    """
+
+    width: int = 64
+    layers: int = 3
+    heads: int = 3
+    head_features: int = 32
+    hidden: int = 128
+    dropout: float = 0.1
+    n_extra: int = 0
+    extra_features: int = 64
+
+
+@dataclass(frozen=True)
+class ElementGraphs:
+    """Graphs of S pairs, padded to the same number of nodes K; the working ion is node 0.
+
+    Attributes
+    ----------
+    numbers : atomic numbers, 0 where there is no node, shape (S, K).
+    node_numbers : what the nodes know beside their element, shape (S, K, N_NODE_NUMBERS).
+    pair_numbers : what is known of the pair, shape (S, N_PAIR_NUMBERS).
+    """
+
+    numbers: torch.Tensor
+    node_numbers: torch.Tensor
+    pair_numbers: torch.Tensor
+
+    @classmethod
+    def of(cls, pairs: Pairs) -> "ElementGraphs":
+        """The graphs of some pairs, host elements in the order of their atomic numbers."""
+        n_pairs = len(pairs)
+        pair_of_node, element_of_node = np.nonzero(pairs.host)
+        n_elements = np.bincount(pair_of_node, minlength=n_pairs)
+        first = np.cumsum(n_elements) - n_elements
+        place = 1 + np.arange(len(pair_of_node)) - np.repeat(first, n_elements)
+        shape = (n_pairs, 1 + int(n_elements.max(initial=0)))
+        numbers = np.zeros(shape, dtype=np.int64)
+        numbers[:, 0] = pairs.ion_numbers
+        numbers[pair_of_node, place] = element_of_node
+        amounts = np.zeros((2, *shape))  # discharged, charged
+        amounts[:, pair_of_node, place] = pairs.host[pair_of_node, element_of_node]
+        amounts[:, :, 0] = pairs.ions_discharged, pairs.ions_charged
+        shares = amounts / amounts.sum(axis=2, keepdims=True)
+        charges = _charges(pairs, numbers)
+        is_ion = np.zeros(shape)
+        is_ion[:, 0] = 1.0
+        node_numbers = np.stack(
+            [*shares, *np.log(shares + SMALLEST_SHARE), is_ion, *charges, charges[1] - charges[0]], axis=2
+        )
+        node_numbers[numbers == 0] = 0.0
+        leaving = pairs.ions_discharged - pairs.ions_charged
+        pair_numbers = np.column_stack(
+            [
+                np.log(pairs.ions_discharged),
+                np.log(leaving),
+                pairs.ions_charged / pairs.ions_discharged,
+                pairs.ion_charges,
+                pairs.ion_charges * pairs.ions_discharged,
+                pairs.ion_charges * leaving,
+            ]
+        )
+        return cls(
+            torch.from_numpy(numbers),
+            torch.from_numpy(node_numbers).float(),
+            torch.from_numpy(pair_numbers).float(),
+        )
+
+    def batch(
+        self, rows: np.ndarray, device: torch.device
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The network's arguments for some rows, without the nodes that none of them has."""
+        numbers = self.numbers[rows]
+        n_nodes = int((numbers > 0).sum(dim=1).max())
+        arguments = (numbers[:, :n_nodes], self.node_numbers[rows, :n_nodes], self.pair_numbers[rows])
+        numbers, node_numbers, pair_numbers = (argument.to(device) for argument in arguments)
+        return numbers, node_numbers, pair_numbers
+
+
+def _charges(pairs: Pairs, numbers: np.ndarray) -> np.ndarray:
+    """Formal charge of each node when discharged and when charged, shape (2, S, K)."""
+    charges = np.zeros((2, *numbers.shape))
+    share_leaving = 1.0 - pairs.ions_charged / pairs.ions_discharged
+    for row, (ion, elements) in enumerate(zip(pairs.working_ions, numbers.tolist(), strict=True)):
+        host = {chemical_symbols[number]: float(pairs.host[row, number]) for number in elements[1:] if number}
+        formal = formal_charges(host, float(pairs.ions_discharged[row]), ion)
+        of_host = np.array([formal.discharged[symbol] for symbol in host])
+        taken = np.array([symbol in formal.takers for symbol in host])
+        charges[:, row, 1 : 1 + len(host)] = of_host
+        charges[1, row, 1 : 1 + len(host)] += taken * formal.step * share_leaving[row]
+    charges[:, :, 0] = pairs.ion_charges
+    return charges
+
+
+class ElementGraphNetwork(nn.Module):
+    """The network; its output is the scaled voltage of each pair."""
+
+    element_inputs: torch.Tensor
+    extra_mean: torch.Tensor
+    extra_scale: torch.Tensor
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        width = architecture.width
+        self.register_buffer("element_inputs", _element_inputs())
+        self.register_buffer("extra_mean", torch.zeros(architecture.n_extra))
+        self.register_buffer("extra_scale", torch.ones(architecture.n_extra))
+        self.embed_element = nn.Linear(self.element_inputs.shape[1], width)
+        self.embed_numbers = nn.Sequential(
+            nn.Linear(N_NODE_NUMBERS, width), nn.SiLU(), nn.Linear(width, width)
+        )
+        self.messages = nn.ModuleList(
+            WeightedAttention(width, architecture.heads, architecture.head_features)
+            for _ in range(architecture.layers)
+        )
+        self.pool = WeightedAttention(width, architecture.heads, architecture.head_features)
+        n_inputs = 2 * width + N_PAIR_NUMBERS
+        self.embed_extra: nn.Module | None = None
+        if architecture.n_extra:
+            self.embed_extra = nn.Sequential(
+                nn.Dropout(architecture.dropout),
+                nn.Linear(architecture.n_extra, architecture.extra_features),
+                nn.SiLU(),
+            )
+            n_inputs += architecture.extra_features
+        self.head = nn.Sequential(
+            nn.Dropout(architecture.dropout),
+            nn.Linear(n_inputs, architecture.hidden),
+            nn.SiLU(),
+            nn.Dropout(architecture.dropout),
+            nn.Linear(architecture.hidden, architecture.hidden),
+            nn.SiLU(),
+            nn.Linear(architecture.hidden, 1),
+        )
+
+    def normalize_extra(self, extra: np.ndarray) -> None:
+        """Take mean and scale of each column from these rows, shape (R, D)."""
+        scale = extra.std(axis=0)
+        self.extra_mean.copy_(torch.from_numpy(extra.mean(axis=0)))
+        self.extra_scale.copy_(torch.from_numpy(np.where(scale > 0, scale, 1.0)))
+
+    def forward(
+        self,
+        numbers: torch.Tensor,
+        node_numbers: torch.Tensor,
+        pair_numbers: torch.Tensor,
+        extra: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Scaled voltages, shape (B,), of what :class:`ElementGraphs` holds and ``extra``, shape (B, D)."""
+        present = numbers > 0
+        log_shares = node_numbers[:, :, 2]
+        nodes = self.embed_element(self.element_inputs[numbers]) + self.embed_numbers(node_numbers)
+        for message in self.messages:
+            nodes = nodes + message(nodes, nodes, log_shares, present)
+        ion = nodes[:, :1]
+        pooled = self.pool(ion, nodes, log_shares, present)
+        inputs = [ion.squeeze(1), pooled.squeeze(1), pair_numbers]
+        if self.embed_extra is not None and extra is not None:
+            scaled = (extra - self.extra_mean) / self.extra_scale
+            inputs.append(self.embed_extra(scaled.clamp(-LARGEST_EXTRA, LARGEST_EXTRA)))
+        return self.head(torch.cat(inputs, dim=1)).squeeze(1)
+
+
+class WeightedAttention(nn.Module):
+    """Messages from all nodes, weighted with share^p exp(gate) and normalised, one p per head.
+
+    The layer after the hidden one is linear, and so can follow the weighted sum instead of each message.
+    """
+
+    def __init__(self, width: int, heads: int, head_features: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(width)
+        self.from_receiver = nn.Linear(width, heads * head_features)
+        self.from_sender = nn.Linear(width, heads * head_features, bias=False)
+        self.gate = nn.Parameter(torch.randn(heads, head_features) / head_features**0.5)
+        self.power = nn.Parameter(torch.ones(heads))
+        self.out = nn.Linear(heads * head_features, width)
+
+    def forward(
+        self, receivers: torch.Tensor, senders: torch.Tensor, log_shares: torch.Tensor, present: torch.Tensor
+    ) -> torch.Tensor:
+        """What R receivers (B, R, width) get of K senders (B, K, width), shape (B, R, width)."""
+        receiver = self.from_receiver(self.norm(receivers)).unsqueeze(2)
+        sender = self.from_sender(self.norm(senders)).unsqueeze(1)
+        hidden = nn.functional.silu(receiver + sender).unflatten(3, (self.heads, -1))
+        logits = (hidden * self.gate).sum(dim=4) + log_shares[:, None, :, None] * self.power
+        attention = logits.masked_fill(~present[:, None, :, None], -torch.inf).softmax(dim=2)
+        return self.out((attention.unsqueeze(4) * hidden).sum(dim=2).flatten(2))
+
+
+@dataclass(frozen=True)
+class TrainedElementGraph:
+    """A trained network: its weights, its sizes, and mean and scale of its targets."""
+
+    network: ElementGraphNetwork
+    architecture: Architecture
+    mean_V: float
+    scale_V: float
+
+    @torch.no_grad()
+    def predict_V(self, pairs: Pairs, extra: np.ndarray | None = None) -> np.ndarray:
+        """Volts for each of S pairs, shape (S,), float64; ``extra`` has the shape (S, n_extra)."""
+        _check_extra(extra, len(pairs), self.architecture.n_extra)
+        graphs, columns = ElementGraphs.of(pairs), _columns(extra)
+        voltages_V = np.empty(len(pairs))
+        # Pairs of like many elements together: less padding.
+        order = np.argsort((graphs.numbers > 0).sum(dim=1).numpy(), kind="stable")
+        for start in range(0, len(pairs), ROWS_PER_BATCH):
+            rows = order[start : start + ROWS_PER_BATCH]
+            arguments = graphs.batch(rows, torch.device("cpu"))
+            outputs = self.network(*arguments, None if columns is None else columns[rows])
+            voltages_V[rows] = outputs.double().numpy() * self.scale_V + self.mean_V
+        return voltages_V
+
+    def to_state(self) -> dict[str, Any]:
+        """Tensors and plain values, loadable with ``weights_only=True``."""
+        return {
+            "architecture": asdict(self.architecture),
+            "mean_V": self.mean_V,
+            "scale_V": self.scale_V,
+            "weights": dict(self.network.state_dict()),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> "TrainedElementGraph":
+        """The network that :meth:`to_state` describes."""
+        architecture = Architecture(**state["architecture"])
+        network = ElementGraphNetwork(architecture)
+        network.load_state_dict(state["weights"])
+        return cls(network.eval(), architecture, state["mean_V"], state["scale_V"])
+
+
+def train(
+    pairs: Pairs,
+    targets_V: np.ndarray,
+    training_rows: np.ndarray,
+    schedule: Schedule,
+    seed: int,
+    extra: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
+    architecture: Architecture = Architecture(),
+) -> TrainedElementGraph:
+    """Train one network on some pairs; the same on each run.
+
+    Parameters
+    ----------
+    targets_V : voltages in V, shape (S,); those outside ``training_rows`` are never read.
+    training_rows : rows to train on, which also give means and scales.
+    seed : of the initial weights, of dropout and of the order of the batches.
+    extra : columns beside the graph, shape (S, D).
+    weights : of each pair in the loss, shape (S,); None: all alike.
+    architecture : sizes; ``n_extra`` is taken from ``extra``.
+    """
+    architecture = replace(architecture, n_extra=0 if extra is None else extra.shape[1])
+    rows = np.sort(training_rows)
+    graphs, columns = ElementGraphs.of(pairs), _columns(extra)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = ElementGraphNetwork(architecture)
+    if extra is not None:
+        network.normalize_extra(extra[rows].astype(np.float64))
+
+    def batch(chunk: np.ndarray, device: torch.device) -> tuple[torch.Tensor, ...]:
+        arguments = graphs.batch(chunk, device)
+        return arguments if columns is None else (*arguments, columns[chunk].to(device))
+
+    mean_V, scale_V = fit(network, batch, targets_V, rows, schedule, seed, weights)
+    return TrainedElementGraph(network, architecture, mean_V, scale_V)
+
+
+def _element_inputs() -> torch.Tensor:
+    """One-hot property bits and standardised properties of each element, shape (119, 105); row 0 is zero."""
+    properties = element_properties()[1:]
+    scaled = (properties - properties.mean(axis=0)) / properties.std(axis=0)
+    plain = np.vstack([np.zeros(scaled.shape[1]), scaled])
+    return torch.from_numpy(np.hstack([element_vectors(), plain])).float()
+
+
+def _columns(extra: np.ndarray | None) -> torch.Tensor | None:
+    return None if extra is None else torch.from_numpy(np.asarray(extra, dtype=np.float32))
+
+
+def _check_extra(extra: np.ndarray | None, n_pairs: int, n_extra: int) -> None:
+    found = (n_pairs, 0) if extra is None else extra.shape
+    if found != (n_pairs, n_extra):
+        raise ValueError(f"extra columns of shape {found}; this network reads {(n_pairs, n_extra)}")
