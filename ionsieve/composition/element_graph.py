@@ -28,6 +28,9 @@ SMALLEST_SHARE = 1e-3
 # Standard deviations from the mean at which an extra column is cut: rare elements would go far beyond.
 LARGEST_EXTRA = 5.0
 ROWS_PER_BATCH = 512
+# Chosen on framework folds 0 and 1 of the Materials Project's electrodes, seed 0, among ten times the weight
+# decay, thrice the dropout, half the epochs and batches twice as large: all within 0.01 V of one another.
+SCHEDULE = Schedule(epochs=60, batch_size=64, learning_rate=2e-3, weight_decay=1e-2)
 
 
 @dataclass(frozen=True)
