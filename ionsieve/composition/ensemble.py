@@ -121,7 +121,7 @@ class CompositionEnsemble:
         member_V = np.stack([prediction.voltages_V for prediction in predictions])
         disagreements_V = np.stack([prediction.disagreements_V for prediction in predictions])
         unseen = ~np.isin(np.arange(pairs.host.shape[1]), list(self.seen_numbers))
-        has_unseen = (pairs.amounts(pairs.ions_discharged)[:, unseen] > 0).any(axis=1)
+        has_unseen = np.any(pairs.amounts(pairs.ions_discharged)[:, unseen] > 0, axis=1)
         new = self.uncertainty.intervals(member_V, disagreements_V, descriptors, has_unseen)
         voltage_V, low_V, high_V = member_V.mean(axis=0), new.low_V.copy(), new.high_V.copy()
         distances = new.distances.copy()
