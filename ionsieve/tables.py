@@ -35,8 +35,8 @@ def _numbers(name: str) -> pa.Field:
     return pa.field(name, pa.list_(pa.float64()), nullable=False)
 
 
-def _integer(name: str) -> pa.Field:
-    return pa.field(name, pa.int64(), nullable=False)
+def _integer(name: str, nullable: bool = False) -> pa.Field:
+    return pa.field(name, pa.int64(), nullable=nullable)
 
 
 def _flag(name: str) -> pa.Field:
@@ -62,6 +62,26 @@ ELECTRODES = pa.schema(
         _numbers("step_voltage_V"),
         _numbers("step_x"),
         *_STRUCTURE,
+    ]
+)
+
+# What a source calculated for the pair of an electrode, as it states it. Only audits of leaks may read it: of
+# a candidate nobody knows these, so no model that screens may learn from them.
+CALCULATED = pa.schema(
+    [
+        _text("electrode_id"),
+        _text("source"),
+        _integer("charged_space_group", nullable=True),
+        _integer("discharged_space_group", nullable=True),
+        _text("charged_crystal_system", nullable=True),  # lower case
+        _text("discharged_crystal_system", nullable=True),
+        _number("volume_change", nullable=True),  # larger over smaller volume minus 1, of the worst step
+        _number("capacity_grav_mAh_per_g", nullable=True),
+        _number("capacity_vol_Ah_per_L", nullable=True),
+        _number("energy_grav_Wh_per_kg", nullable=True),
+        _number("energy_vol_Wh_per_L", nullable=True),
+        _number("stability_charged_eV_per_atom", nullable=True),  # distance from the convex hull
+        _number("stability_discharged_eV_per_atom", nullable=True),
     ]
 )
 

@@ -21,6 +21,10 @@ RAW_TABLES = expand(
         "provenance.json",
     ],
 )
+# No part of the catalogue: what sources calculated for pairs makes nothing stale but the audit that reads it.
+CALCULATED_TABLES = expand(
+    "results/data/raw/{source}/calculated.parquet", source=config_model.data.sources
+)
 # What the databases are asked for: parameters of their pulls, and of `refresh`.
 MATERIALS_PROJECT_QUERY = {
     "working_ion": config_model.working_ion,

@@ -20,9 +20,11 @@ rule ingest_demo:
     input:
         electrodes=demo_table("electrodes.parquet"),
         candidates=demo_table("candidates.parquet"),
+        records=demo_table("records.parquet"),
     output:
         electrodes="results/data/raw/demo/electrodes.parquet",
         candidates="results/data/raw/demo/candidates.parquet",
+        calculated="results/data/raw/demo/calculated.parquet",
         rejects="results/data/raw/demo/rejects.parquet",
         provenance="results/data/raw/demo/provenance.json",
     log:
@@ -51,6 +53,7 @@ rule ingest_files:
     output:
         electrodes="results/data/raw/files/electrodes.parquet",
         candidates="results/data/raw/files/candidates.parquet",
+        calculated="results/data/raw/files/calculated.parquet",
         rejects="results/data/raw/files/rejects.parquet",
         provenance="results/data/raw/files/provenance.json",
     log:
@@ -79,6 +82,7 @@ rule pull_materials_project:
     output:
         electrodes=update("results/data/raw/materials_project/electrodes.parquet"),
         candidates=update("results/data/raw/materials_project/candidates.parquet"),
+        calculated=update("results/data/raw/materials_project/calculated.parquet"),
         rejects=update("results/data/raw/materials_project/rejects.parquet"),
         provenance=update("results/data/raw/materials_project/provenance.json"),
     log:
@@ -104,6 +108,7 @@ rule pull_gnome:
     output:
         electrodes=update("results/data/raw/gnome/electrodes.parquet"),
         candidates=update("results/data/raw/gnome/candidates.parquet"),
+        calculated=update("results/data/raw/gnome/calculated.parquet"),
         rejects=update("results/data/raw/gnome/rejects.parquet"),
         provenance=update("results/data/raw/gnome/provenance.json"),
     log:

@@ -5,6 +5,7 @@
 rule fetch_all:
     input:
         RAW_TABLES,
+        CALCULATED_TABLES,
         MPTRJ_FILE,
     message:
         "All that a run needs is in results/data"

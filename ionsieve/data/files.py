@@ -16,6 +16,7 @@ from typing import Any
 from pymatgen.core import Composition
 
 from ionsieve import structures
+from ionsieve.data import calculated
 from ionsieve.data.formats import is_json_lines
 from ionsieve.data.records import Pulled, Record, Reject, check_candidate, check_electrode, unknown_ion
 from ionsieve.data.steps import voltage_steps
@@ -73,7 +74,7 @@ def candidate_rows(paths: Iterable[Path], working_ion: str, licence: str) -> Ite
 def electrode_rows(
     electrode_paths: Iterable[Path], structure_paths: Iterable[Path], label_kind: str, licence: str
 ) -> Iterator[Record]:
-    """Rows of :data:`~ionsieve.tables.ELECTRODES`.
+    """Rows of :data:`~ionsieve.tables.ELECTRODES`, of JSON Lines with what they state of the pair.
 
     Compositions come from the structures, never from formulas in the electrode file: some of the
     Materials Project's discharge formulas lack a digit.
@@ -166,6 +167,7 @@ def _electrode_row(
         "step_voltage_V": step_voltage_V,
         "step_x": step_x,
         **columns,
+        calculated.KEY: calculated.stated(document),
     }
     return check_electrode(row)
 

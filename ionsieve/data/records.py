@@ -1,5 +1,6 @@
 """Records on their way in: what a source yields, what every crystal must satisfy, and the raw tables."""
 
+import logging
 import math
 import shutil
 from collections import Counter
@@ -13,9 +14,12 @@ import pyarrow.parquet as pq
 
 from ionsieve import structures, tables
 from ionsieve.artifacts import move_if_changed, read_json, write_json, written_aside
+from ionsieve.data import calculated
 from ionsieve.data.network import SourceError
 from ionsieve.errors import DataError
 from ionsieve.ions import WORKING_IONS
+
+logger = logging.getLogger(__name__)
 
 # Wider than any intercalation voltage; beyond it a label is a mistake, not chemistry.
 PLAUSIBLE_VOLTAGE_V = (-5.0, 10.0)
@@ -28,6 +32,7 @@ SMALLEST_SHARE_LEFT = 0.5
 RAW_TABLES = {
     "electrodes.parquet": tables.ELECTRODES,
     "candidates.parquet": tables.CANDIDATES,
+    calculated.TABLE: tables.CALCULATED,
     "rejects.parquet": tables.REJECTS,
 }
 
@@ -51,7 +56,9 @@ class Pulled:
 
     Attributes
     ----------
-    electrodes : rows of :data:`ionsieve.tables.ELECTRODES`, or rejects.
+    electrodes : rows of :data:`ionsieve.tables.ELECTRODES`, or rejects. A row may hold more, under
+        :data:`ionsieve.data.calculated.KEY`: what the source calculated for the pair, unchecked, by column
+        of :data:`ionsieve.tables.CALCULATED`.
     candidates : rows of :data:`ionsieve.tables.CANDIDATES`, or rejects.
     provenance : JSON-able; ``source``, ``version`` (of the database, or None), ``licences``, ``cite``,
         ``query`` (what was asked for, as rules/common.smk has it), and what else tells one release from
@@ -182,7 +189,11 @@ def require_pulled(folder: Path | str, query: Mapping[str, Any]) -> None:
 def _write(pulled: Pulled, aside: Path) -> Written:
     numbers: dict[str, int] = {}
     reasons: Counter[str] = Counter()
-    with _RowWriter(aside / "rejects.parquet", tables.REJECTS) as rejects:
+    odd_cells: Counter[str] = Counter()
+    with (
+        _RowWriter(aside / "rejects.parquet", tables.REJECTS) as rejects,
+        _RowWriter(aside / calculated.TABLE, tables.CALCULATED) as of_pairs,
+    ):
         for name, records in (("electrodes", pulled.electrodes), ("candidates", pulled.candidates)):
             table = f"{name}.parquet"
             with _RowWriter(aside / table, RAW_TABLES[table]) as rows:
@@ -190,9 +201,16 @@ def _write(pulled: Pulled, aside: Path) -> Written:
                     if isinstance(record, Reject):
                         rejects.add(asdict(record))
                         reasons[kind_of(record.reason)] += 1
-                    else:
-                        rows.add(record)
+                        continue
+                    rows.add({key: value for key, value in record.items() if key != calculated.KEY})
+                    if name == "electrodes":
+                        cells, odd = calculated.checked(record.get(calculated.KEY, {}))
+                        of_pairs.add({key: record[key] for key in calculated.KEYS} | cells)
+                        odd_cells.update(odd)
             numbers[name] = rows.written
+    if odd_cells:
+        columns = ", ".join(f"{count:,} x {column}" for column, count in odd_cells.most_common())
+        logger.info("%d odd cells of %s are null: %s", odd_cells.total(), calculated.TABLE, columns)
     write_json(aside / PROVENANCE, pulled.provenance)
     return Written(numbers["electrodes"], numbers["candidates"], reasons)
 

@@ -251,5 +251,5 @@ def test_ingest_is_the_same_bytes_twice(tmp_path, layered_mgtis2, layered_tis2):
         folder = tmp_path / run
         write_raw(pull([tmp_path / "e.jsonl"], [tmp_path / "s.jsonl"], "Mg", "DFT (test)", "CC0"), folder)
         digests.append([digest(path) for path in sorted(folder.iterdir())])
-    assert len(digests[0]) == 4
+    assert len(digests[0]) == 5
     assert digests[0] == digests[1]

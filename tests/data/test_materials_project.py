@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from emmet.core.mpid import AlphaID
 from emmet.core.summary import SummaryDoc
 from emmet.core.thermo import ThermoDoc
 from pymatgen.core import Lattice, Structure
@@ -19,7 +20,9 @@ from servers.materials_project_documents import (
 )
 
 from ionsieve.data import files
+from ionsieve.data.calculated import KEY, TABLE, checked, read_calculated
 from ionsieve.data.materials_project import CITE, pull, release
+from ionsieve.data.materials_project.documents import CALCULATED_FIELDS
 from ionsieve.data.records import RAW_TABLES, Reject, refresh
 from ionsieve.tables import read_table
 
@@ -102,6 +105,42 @@ def test_voltage_steps_are_kept(server, documents, rows):
     assert electrode["n_steps"] == 2
     assert electrode["step_voltage_V"] == pytest.approx([1.4, 1.0])
     assert electrode["step_x"] == pytest.approx([0.0, 0.5, 1.0])
+
+
+def test_what_was_calculated_for_a_pair_is_kept_beside_it(server, query, documents, tmp_path):
+    folder = tmp_path / "raw" / "materials_project"
+    documents["insertion_electrodes"][1] |= {"capacity_grav": None, "stability_charge": "low"}
+    server.replace(documents)
+
+    refresh(lambda cache: pull(query, cache), folder)
+
+    rows = read_calculated([folder / TABLE]).loc["materials_project"]
+    electrodes = read_table(folder / "electrodes.parquet", RAW_TABLES["electrodes.parquet"])
+    assert rows.index.tolist() == electrodes["electrode_id"].tolist()
+    for document in documents["insertion_electrodes"][:6]:
+        row = rows.loc[f"{AlphaID(document['id_discharge']).string}_Mg"]
+        assert row["capacity_vol_Ah_per_L"] == pytest.approx(document["capacity_vol"], rel=1e-12)
+        assert row["energy_grav_Wh_per_kg"] == pytest.approx(document["energy_grav"], rel=1e-12)
+        assert row["energy_vol_Wh_per_L"] == pytest.approx(document["energy_vol"], rel=1e-12)
+        change = document["adj_pairs"][0]["max_delta_volume"]
+        assert row["volume_change"] == pytest.approx(change, rel=1e-12)
+        assert row["stability_discharged_eV_per_atom"] == 0.0
+    assert rows["capacity_grav_mAh_per_g"].isna().sum() == 1
+    assert rows["stability_charged_eV_per_atom"].isna().sum() == 1
+    assert rows[[f"{side}_space_group" for side in ("charged", "discharged")]].isna().all(axis=None)
+
+
+def test_a_server_that_knows_nothing_calculated_still_gives_its_electrodes(server, documents, rows):
+    for document in documents["insertion_electrodes"]:
+        for place in (document, *document["adj_pairs"]):
+            for field in CALCULATED_FIELDS:
+                place.pop(field, None)
+    server.replace(documents)
+
+    electrodes = rows()["electrodes"]
+
+    assert len(electrodes) == 6
+    assert {value for row in electrodes for value in checked(row[KEY])[0].values()} == {None}
 
 
 def test_an_electrode_without_a_thermo_type_has_a_plain_label(server, documents, rows):
@@ -349,3 +388,7 @@ def test_real_electrodes_are_the_same_from_the_database_and_from_its_export(serv
             assert same[name] == row[name], (row["electrode_id"], name)
         for name in ("x_charged", "step_x", "cell"):
             assert same[name] == pytest.approx(row[name], abs=1e-6), (row["electrode_id"], name)
+        for name, value in checked(row[KEY])[0].items():
+            # Exports state the symmetry, too.
+            symmetry = name.endswith(("space_group", "crystal_system"))
+            assert checked(same[KEY])[0][name] == (None if symmetry else value), (row["electrode_id"], name)

@@ -3,6 +3,7 @@
 Reading it needs neither torch nor CHGNet; :mod:`ionsieve.data.demo.build` makes it anew.
 """
 
+from collections.abc import Iterator
 from importlib.resources import as_file, files
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ionsieve.artifacts import read_json
+from ionsieve.data import calculated
 from ionsieve.data.records import Pulled, check_candidate, check_electrode
 from ionsieve.tables import CANDIDATES, ELECTRODES, read_table
 
@@ -55,7 +57,7 @@ def load_candidates() -> pd.DataFrame:
 def pull(working_ion: str) -> Pulled:
     """What ships with IonSieve, with the checks of every other source."""
     return Pulled(
-        (check_electrode(row) for row in _rows(load_electrodes())),
+        (check_electrode(row) for row in _electrodes()),
         (check_candidate(row, working_ion) for row in _rows(load_candidates())),
         {
             "source": SOURCE,
@@ -76,6 +78,22 @@ def load_provenance() -> dict[str, Any]:
     """How the shipped tables were made: versions, settings, metal energies, counts."""
     with as_file(files(__package__) / "provenance.json") as path:
         return read_json(path)
+
+
+def _electrodes() -> Iterator[dict[str, Any]]:
+    """The shipped electrodes, with what their records tell of the pair: no capacities, no hull."""
+    records = load_records().set_index("record_id")
+    for row in _rows(load_electrodes()):
+        record = records.loc[row["electrode_id"]]
+        charged_A3, discharged_A3 = record["volume_charged_A3"], record["volume_discharged_A3"]
+        space_group = int(record["space_group"])
+        yield row | {
+            calculated.KEY: {
+                "volume_change": max(charged_A3, discharged_A3) / min(charged_A3, discharged_A3) - 1,
+                "discharged_space_group": space_group,
+                "discharged_crystal_system": calculated.crystal_system(space_group),
+            }
+        }
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:

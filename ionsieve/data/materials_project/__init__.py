@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ionsieve import structures
+from ionsieve.data import calculated
 from ionsieve.data.materials_project.documents import LICENCES, Row
 from ionsieve.data.materials_project.release import BATCH_IDS, Release
 from ionsieve.data.records import Pulled, Record, Reject, check_candidate, check_electrode
@@ -151,6 +152,7 @@ def _electrode(electrode: Row, crystal: Row, include_gnome: bool) -> Record:
         "step_voltage_V": step_voltage_V,
         "step_x": step_x,
         **_columns(crystal),
+        calculated.KEY: electrode[calculated.KEY],
     }
     return check_electrode(row)
 

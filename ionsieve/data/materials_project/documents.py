@@ -12,6 +12,7 @@ from typing import Any
 from pymatgen.core import Structure
 
 from ionsieve import structures
+from ionsieve.data import calculated
 from ionsieve.data.files import safe_id
 from ionsieve.data.network import SourceError
 from ionsieve.structures import DamagedStructure
@@ -22,6 +23,16 @@ Row = dict[str, Any]
 LICENCES = {"BY-C": "CC BY 4.0", "BY-NC": "CC BY-NC 4.0"}
 # The server's name of a hull differs from the one in its documents.
 THERMO_TYPE_IN_DOCUMENTS = {"R2SCAN": "r2SCAN"}
+# What electrodes' documents hold of :data:`ionsieve.tables.CALCULATED`; they state no symmetry.
+CALCULATED_FIELDS = (
+    "capacity_grav",
+    "capacity_vol",
+    "energy_grav",
+    "energy_vol",
+    "stability_charge",
+    "stability_discharge",
+    "max_delta_volume",
+)
 
 
 @dataclass(frozen=True)
@@ -75,7 +86,7 @@ def _has_field(document: Any, field: str) -> bool:
 
 
 def electrode(document: Document) -> Row:
-    """An insertion electrode: ids, ion, voltage, ion content at both ends, steps."""
+    """An insertion electrode: ids, ion, voltage, ion content at both ends, steps, what else is stated."""
     ion = document.get("working_ion")
     name = _battery_id(document)
     if name is None:
@@ -97,6 +108,7 @@ def electrode(document: Document) -> Row:
                 for pair in document.get("adj_pairs") or []
             ],
             "thermo_type": document.get("thermo_type"),
+            calculated.KEY: calculated.stated(document),
         }
     except (TypeError, ValueError, AttributeError) as error:
         return {"id": name, "reason": f"not what a field should hold: {error}"}
@@ -204,10 +216,11 @@ ELECTRODES = Kind(
         "num_steps",
         "adj_pairs",
         "thermo_type",
+        *CALCULATED_FIELDS,
     ),
     electrode,
     # Older releases state no thermo type, and a document without steps still has its average voltage.
-    optional=("num_steps", "adj_pairs", "thermo_type"),
+    optional=("num_steps", "adj_pairs", "thermo_type", *CALCULATED_FIELDS),
 )
 MATERIALS = Kind("summary", ("material_id",), material)
 CRYSTALS = Kind("summary", ("material_id", "structure", "builder_meta.license"), crystal)
