@@ -17,7 +17,7 @@ ELEMENT_FEATURES = 32
 HIDDEN_FEATURES = 128
 LAYERS = 2
 DROPOUT = 0.2
-SCHEDULE = Schedule(epochs=60, batch_size=64, learning_rate=4e-3, weight_decay=1e-2)
+SCHEDULE = Schedule(epochs=40, batch_size=128, learning_rate=4e-3, weight_decay=1e-2)
 
 
 @dataclass(frozen=True)
