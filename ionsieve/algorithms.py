@@ -7,9 +7,10 @@ stage and what follows rerun, the stages before it do not.
 DATA = 2
 VOLTAGE = 2
 SCREEN = 1
+COMPOSITION = 1
 POTENTIAL = 3
 TRANSPORT = 3
 VALIDATION = 2
 UNIVERSAL_POTENTIAL = 2
 HULL = 1
-REPORT = 5
+REPORT = 6

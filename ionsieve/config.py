@@ -289,6 +289,17 @@ class VoltageConfig(_Section):
     )
 
 
+class CompositionConfig(_Section):
+    """Voltages from formulas alone; folds, coverage and epochs are those of the voltage model."""
+
+    random_splits: int = Field(
+        default=3,
+        ge=1,
+        le=100,
+        description="Random splits, a tenth held out, of `snakemake composition_benchmark` and the audit.",
+    )
+
+
 class ScreenConfig(_Section):
     """The funnel's thresholds. Capacities are those of the discharged cell."""
 
@@ -625,6 +636,7 @@ class Config(_Section):
     seed: int = Field(default=0, ge=0, lt=2**31, description="Seed of everything random.")
     data: DataConfig = DataConfig()
     voltage: VoltageConfig = VoltageConfig()
+    composition: CompositionConfig = CompositionConfig()
     screen: ScreenConfig = ScreenConfig()
     potential: PotentialConfig = PotentialConfig()
     transport: TransportConfig = TransportConfig()

@@ -53,6 +53,11 @@ _TRANSPORT_COLUMNS = (
     "conductivity_300K_mS_per_cm",
     "migration_barrier_eV",
 )
+_SECOND_OPINION_COLUMNS = (
+    "composition_voltage_V",
+    "composition_voltage_low_V",
+    "composition_voltage_high_V",
+)
 
 
 def rank(
@@ -60,6 +65,7 @@ def rank(
     transport: Mapping[str, Mapping[str, Any]],
     validation: Mapping[str, Mapping[str, Any]],
     universal_potential: Mapping[str, Mapping[str, Any]],
+    second_opinion: Mapping[str, Mapping[str, Any]],
     potential_force_mae_eV_per_A: Mapping[str, float | None],
     min_conductivity_mS_per_cm: float,
 ) -> pd.DataFrame:
@@ -70,6 +76,7 @@ def rank(
     shortlist : rows of :data:`ionsieve.tables.SCREENED`, controls among them.
     transport, validation, universal_potential : result documents by material_id; what is missing counts as
         not run.
+    second_opinion : rows of :data:`ionsieve.tables.SECOND_OPINION` by material_id.
     potential_force_mae_eV_per_A : held-out force error of the potential behind each candidate's MD.
 
     Returns
@@ -83,6 +90,7 @@ def rank(
             transport.get(candidate["material_id"], {}),
             validation.get(candidate["material_id"], {}),
             universal_potential.get(candidate["material_id"], {}),
+            second_opinion.get(candidate["material_id"], {}),
             potential_force_mae_eV_per_A.get(candidate["material_id"]),
             min_conductivity_mS_per_cm,
         )
@@ -138,6 +146,7 @@ def _row(
     transport: Mapping[str, Any],
     validation: Mapping[str, Any],
     universal_potential: Mapping[str, Any],
+    second_opinion: Mapping[str, Any],
     force_mae: float | None,
     min_conductivity_mS_per_cm: float,
 ) -> dict[str, Any]:
@@ -165,6 +174,7 @@ def _row(
         "validation_status": _validation_status(validation),
         "universal_potential_voltage_V": relaxed_V,
         "voltage_disagreement_V": None if relaxed_V is None else relaxed_V - candidate["voltage_V"],
+        **{name: second_opinion.get(name) for name in _SECOND_OPINION_COLUMNS},
         "score": score,
         "flags": ";".join(_flags(candidate, measured, md_status, collapsed, min_conductivity_mS_per_cm)),
     }

@@ -222,6 +222,17 @@ SCREENED = pa.schema(
     ]
 )
 
+# What the composition model says of the shortlist, from formulas alone and for the extraction of all ions.
+SECOND_OPINION = pa.schema(
+    [
+        _text("material_id"),
+        _number("composition_voltage_V"),
+        _number("composition_voltage_low_V"),
+        _number("composition_voltage_high_V"),
+        _flag("composition_in_domain"),
+    ]
+)
+
 # The final table: results/candidates.csv and the report's ranked table.
 RANKED = pa.schema(
     [
@@ -242,6 +253,9 @@ RANKED = pa.schema(
         _text("validation_status"),  # prepared, failed, missing
         _number("universal_potential_voltage_V", nullable=True),  # of the pair, relaxed
         _number("voltage_disagreement_V", nullable=True),  # that one minus voltage_V
+        _number("composition_voltage_V", nullable=True),  # from the formula alone
+        _number("composition_voltage_low_V", nullable=True),
+        _number("composition_voltage_high_V", nullable=True),
         _number("score", nullable=True),
         _text("flags"),  # known, anion_redox, hull_unknown, upper_bound ...; separated by ";"
     ]

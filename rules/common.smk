@@ -4,6 +4,7 @@ import importlib.resources
 
 import pyarrow.parquet
 
+from ionsieve.composition.experiments import AUDITED, EXPERIMENTS
 from ionsieve.data.buckets import bucket_name
 from ionsieve.voltage.rivals import MODELS
 from ionsieve.voltage.splits import PAPER
@@ -341,3 +342,12 @@ def energy_features(wildcards):
     """The energy model's features, for a model that uses one."""
     uses = MODELS[wildcards.model].uses_energy_model
     return ["results/voltage/energy_features.parquet"] if uses else []
+
+
+def composition_files(names, suffix):
+    """One file of each protocol of these experiments on composition models."""
+    return [
+        f"results/composition/experiments/{name}/{protocol}{suffix}"
+        for name in names
+        for protocol in EXPERIMENTS[name].protocols
+    ]

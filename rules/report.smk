@@ -4,6 +4,7 @@
 rule rank:
     input:
         shortlist="results/screen/shortlist.parquet",
+        second_opinion="results/composition/shortlist.parquet",
         transport=shortlist_transport,
         potentials=shortlist_potentials,
         validation=shortlist_validation,

@@ -74,7 +74,7 @@ def bounded(bound: float) -> dict:
 def ranked(
     rows: list[dict], transport: dict, validation: dict | None = None, universal_potential: dict | None = None
 ) -> pd.DataFrame:
-    return rank(pd.DataFrame(rows), transport, validation or {}, universal_potential or {}, {}, THRESHOLD)
+    return rank(pd.DataFrame(rows), transport, validation or {}, universal_potential or {}, {}, {}, THRESHOLD)
 
 
 def test_a_conductivity_on_the_threshold_passes_with_one_half():
@@ -211,7 +211,7 @@ def test_the_relaxed_pair_shows_beside_the_prediction_and_a_lost_host_is_flagged
 
 def test_an_empty_shortlist_gives_an_empty_table_with_all_columns(tmp_path):
     empty = tables.to_arrow([], tables.SCREENED).to_pandas()
-    table = rank(empty, {}, {}, {}, {}, THRESHOLD)
+    table = rank(empty, {}, {}, {}, {}, {}, THRESHOLD)
     assert list(table.columns) == tables.RANKED.names and table.empty
     write_csv(table, tmp_path / "candidates.csv")
     assert (tmp_path / "candidates.csv").read_text() == ",".join(tables.RANKED.names) + "\n"

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from ionsieve.artifacts import read_json
 from ionsieve.composition.audit import audit
-from ionsieve.composition.blocks import Electrodes, columns_of
+from ionsieve.composition.blocks import Electrodes, NotStated, columns_of
 from ionsieve.composition.experiments import EXPERIMENTS, PROTOCOLS, RANDOM, Task, predict
 from ionsieve.composition.pairs import Pairs
 from ionsieve.data.calculated import read_calculated
@@ -22,8 +23,8 @@ from ionsieve.voltage.splits import PAPER, groups, held_out_rows
 OUT_OF_FOLD = pa.schema([pa.field("experiment", pa.string(), nullable=False), *HELD_OUT])
 
 
-def load_electrodes(electrodes: Path | str, calculated: Iterable[Path | str]) -> Electrodes:
-    """Electrodes of the catalogue with what their sources calculated for them.
+def load_electrodes(electrodes: Path | str, calculated: Iterable[Path | str] = ()) -> Electrodes:
+    """Electrodes of the catalogue with what their sources calculated for them, where that is asked for.
 
     Raises
     ------
@@ -34,9 +35,12 @@ def load_electrodes(electrodes: Path | str, calculated: Iterable[Path | str]) ->
         raise DataError(
             "there are no electrodes to learn voltages from; add a source that has some (data.sources)"
         )
-    stated = read_calculated(calculated)
-    keys = pd.MultiIndex.from_frame(table[["source", "electrode_id"]])
-    return Electrodes(Pairs.from_electrodes(table), table, stated.reindex(keys).reset_index(drop=True))
+    paths = list(calculated)
+    stated = pd.DataFrame(index=table.index)
+    if paths:
+        keys = pd.MultiIndex.from_frame(table[["source", "electrode_id"]])
+        stated = read_calculated(paths).reindex(keys).reset_index(drop=True)
+    return Electrodes(Pairs.from_electrodes(table), table, stated)
 
 
 def rows_of(
@@ -65,22 +69,23 @@ def run(
 
     Returns
     -------
-    Rows of :data:`ionsieve.tables.HELD_OUT`, and the audit of each fold.
+    Rows of :data:`ionsieve.tables.HELD_OUT`, and the audit of each fold. Where no source states what the
+    experiment reads there are no rows, and one entry ``skipped`` says what is missing.
 
     Raises
     ------
-    DataError : no such experiment, an answer that leaks into honest columns, a source that does not state
-        what the experiment reads.
+    DataError : no such experiment, or an answer that leaks into honest columns.
     """
     if name not in EXPERIMENTS:
         raise DataError(f"there is no experiment {name!r}; known: {', '.join(EXPERIMENTS)}")
     experiment = EXPERIMENTS[name]
-    columns = (
-        columns_of(electrodes, experiment.blocks)
-        if experiment.blocks
-        else pd.DataFrame(index=electrodes.table.index)
-    )
-    folds = range(1 if experiment.once else random_splits if protocol == RANDOM else n_folds)
+    what = {"experiment": name, "protocol": protocol}
+    try:
+        columns = columns_of(electrodes, experiment.blocks)
+    except NotStated as reason:
+        empty = HELD_OUT.empty_table().to_pandas()
+        return empty, [{**what, "skipped": str(reason)}]
+    folds = range(random_splits if protocol == RANDOM else n_folds)[: experiment.most_folds]
     held_out_tables, audits = [], []
     for fold in folds:
         training, held_out = rows_of(electrodes, protocol, fold, n_folds, seed)
@@ -92,7 +97,7 @@ def run(
             protocol=protocol, fold=fold, predicted_voltage_V=predict(name, task)
         )
         held_out_tables.append(rows[HELD_OUT.names])
-        audits.append({"experiment": name, "protocol": protocol, "fold": fold, **found})
+        audits.append({**what, "fold": fold, **found})
     return pd.concat(held_out_tables, ignore_index=True), audits
 
 
@@ -100,6 +105,23 @@ def fold_seed(seed: int, protocol: str, fold: int) -> int:
     """A seed of its own for each fold of each protocol, the same for all experiments."""
     sequence = np.random.SeedSequence([seed, PROTOCOLS.index(protocol), fold])
     return int(sequence.generate_state(1)[0])
+
+
+def read_experiments(
+    predictions: Iterable[Path | str], audits: Iterable[Path | str]
+) -> tuple[pd.DataFrame, list[dict[str, Any]], dict[str, str]]:
+    """Rows of :data:`OUT_OF_FOLD`, the audits of all folds, and why experiments were skipped, by name."""
+    tables, of_folds, skipped = [], [], {}
+    for path, audit_path in zip(predictions, audits, strict=True):
+        found = read_json(audit_path)["folds"]
+        name = found[0]["experiment"]
+        if "skipped" in found[0]:
+            skipped[name] = found[0]["skipped"]
+            continue
+        tables.append(read_table(path, HELD_OUT).assign(experiment=name))
+        of_folds += found
+    out_of_fold = pd.concat(tables, ignore_index=True) if tables else OUT_OF_FOLD.empty_table().to_pandas()
+    return out_of_fold, of_folds, skipped
 
 
 def summarise(out_of_fold: pd.DataFrame, seed: int) -> list[dict[str, Any]]:

@@ -21,6 +21,10 @@ from ionsieve.electrochemistry import gravimetric_capacity
 from ionsieve.errors import DataError
 
 
+class NotStated(DataError):
+    """No source states what a block holds."""
+
+
 class Known(StrEnum):
     """When the columns of a block are known."""
 
@@ -183,15 +187,16 @@ def columns_of(electrodes: Electrodes, names: Sequence[str]) -> pd.DataFrame:
 
     Raises
     ------
-    DataError : there is no such block, or no electrode's source states one.
+    DataError : there is no such block.
+    NotStated : no electrode's source states one.
     """
-    frames = []
+    frames = [pd.DataFrame(index=range(len(electrodes.pairs)))]
     for name in names:
         if name not in BLOCKS:
             raise DataError(f"there is no block {name!r}; known: {', '.join(BLOCKS)}")
         frame = BLOCKS[name].columns(electrodes).reset_index(drop=True)
         if len(frame) and frame.isna().all(axis=None):
-            raise DataError(
+            raise NotStated(
                 f"no source of these electrodes states {BLOCKS[name].title} ({name}); the Battery Explorer's"
                 " JSON Lines do (data.files.electrodes)"
             )

@@ -31,6 +31,7 @@ class ReportFiles:
     funnel: Path | None = None
     screened: Path | None = None
     shortlist: Path | None = None
+    second_opinion: Path | None = None
     ranked: Path | None = None
     contributions: Sequence[Path] = ()
     transport: Sequence[Path] = ()
@@ -67,7 +68,7 @@ class ReportSources:
     interpretation : counts of what a network without chemistry learned.
     learned_elements, local_environments : its maps (:mod:`ionsieve.voltage.interpretation_tables`).
     contributions : by material_id, the neighbours that drive its voltage.
-    rejects, out_of_fold, screened, shortlist, ranked, validation_summary : tables, see
+    rejects, out_of_fold, screened, shortlist, second_opinion, ranked, validation_summary : tables, see
         :mod:`ionsieve.tables`.
     transport, potentials, validation, universal_potential : result documents by material_id; a potential
         that all share has the key ``shared``.
@@ -88,6 +89,7 @@ class ReportSources:
     out_of_fold: pd.DataFrame | None = None
     screened: pd.DataFrame | None = None
     shortlist: pd.DataFrame | None = None
+    second_opinion: pd.DataFrame | None = None
     ranked: pd.DataFrame | None = None
     transport: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     potentials: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -118,6 +120,9 @@ def load(files: ReportFiles, missing: Sequence[str] | None = None) -> ReportSour
         out_of_fold=tables.read_table(files.out_of_fold, tables.OUT_OF_FOLD) if files.out_of_fold else None,
         screened=tables.read_table(files.screened, tables.SCREENED) if files.screened else None,
         shortlist=tables.read_table(files.shortlist, tables.SCREENED) if files.shortlist else None,
+        second_opinion=tables.read_table(files.second_opinion, tables.SECOND_OPINION)
+        if files.second_opinion
+        else None,
         ranked=tables.read_table(files.ranked, tables.RANKED) if files.ranked else None,
         transport=documents_by_material(files.transport),
         potentials=documents_by_material(files.potentials),
@@ -179,6 +184,7 @@ def load_partial(
         sources.transport,
         sources.validation,
         sources.universal_potential,
+        by_material(sources.second_opinion),
         force_errors(sources.potentials, material_ids),
         min_conductivity_mS_per_cm,
     )
@@ -224,6 +230,11 @@ def documents_by_material(paths: Iterable[Path | str]) -> dict[str, dict[str, An
     return {Path(path).parent.name: read_json(path) for path in paths}
 
 
+def by_material(table: pd.DataFrame | None) -> dict[str, dict[str, Any]]:
+    """Rows of a table with the column material_id, by it; nothing where there is no table."""
+    return {} if table is None else {row["material_id"]: row for row in table.to_dict("records")}
+
+
 def force_errors(
     potentials: Mapping[str, Mapping[str, Any]], material_ids: Iterable[str]
 ) -> dict[str, float | None]:
@@ -267,6 +278,7 @@ def _expected_files(
         "funnel": results / "screen" / "funnel.json",
         "screened": results / "screen" / "screened.parquet",
         "shortlist": results / "screen" / "shortlist.parquet",
+        "second_opinion": results / "composition" / "shortlist.parquet",
         "potentials": [results / "potential" / name / potential_result for name in potentials],
         "force_parity": [
             results / "potential" / name / potential_result.replace(".json", ".parity.parquet")

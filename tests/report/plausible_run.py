@@ -457,6 +457,6 @@ def _write_ranking(results: Path) -> None:
     computed = summary(shortlist, digests, {"universal_potential": relaxed, "vasp": validation})
     tables.write_table(computed, tables.VALIDATION_SUMMARY, results / "validation" / "summary.parquet")
     errors = force_errors(potentials, shortlist["material_id"])
-    ranked = rank(shortlist, transport, validation, relaxed, errors, 100.0)
+    ranked = rank(shortlist, transport, validation, relaxed, {}, errors, 100.0)
     tables.write_table(ranked, tables.RANKED, results / "report" / "ranked.parquet")
     write_csv(ranked, results / "candidates.csv")

@@ -1,0 +1,255 @@
+"""The leakage audit of a voltage from tabulated data: what each block of columns is worth, and why.
+
+For each block the error of boosted trees with it, beside those without, at random and on new hosts; when
+its columns are known; whether energy over capacity is the voltage; how much of a random test set is in
+training too; and a verdict in words.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ionsieve.composition.audit import overlaps
+from ionsieve.composition.benchmark import rows_of
+from ionsieve.composition.blocks import BLOCKS, Block, Electrodes, Known
+from ionsieve.composition.experiments import AUDIT_BASE, AUDITED, EXPERIMENTS, FRAMEWORK, RANDOM
+from ionsieve.composition.paper_tables import TITLES
+from ionsieve.composition.published import TABLE_S2, TABLE_S3, TABLE_S4
+
+# A block is told to leak where it takes away this share of the error on hosts never seen.
+LEAKING_GAIN = 0.2
+# Of a copy: voltages are stated with six digits and more.
+COPY_ERROR_V = 1e-3
+
+
+def summarise(
+    electrodes: Electrodes,
+    scored: Sequence[Mapping[str, Any]],
+    skipped: Mapping[str, str],
+    n_folds: int,
+    random_splits: int,
+    seed: int,
+) -> dict[str, Any]:
+    """The content of ``leakage_audit.json``.
+
+    Parameters
+    ----------
+    scored : of :func:`ionsieve.composition.benchmark.summarise`.
+    skipped : why an experiment could not be run, by its name.
+    n_folds, random_splits, seed : of the splits.
+    """
+    errors_V = {(row["experiment"], row["protocol"]): row for row in scored if row["working_ion"] == "all"}
+    blocks = [
+        _block_row(name, block, errors_V, skipped.get(f"with_{name}"))
+        for name, block in BLOCKS.items()
+        if f"with_{name}" in AUDITED
+    ]
+    networks = [
+        {
+            "experiment": name,
+            "label": EXPERIMENTS[name].label,
+            "skipped": skipped.get(name),
+            **{key: row[key] for key in ("mae_V", "rmse_V", "r2", "count")},
+        }
+        if (row := errors_V.get((name, RANDOM))) is not None
+        else {"experiment": name, "label": EXPERIMENTS[name].label, "skipped": skipped.get(name)}
+        for name in AUDITED
+        if name.startswith("mha_resnet")
+    ]
+    base = {
+        protocol: errors_V[AUDIT_BASE, protocol]["mae_V"]
+        for protocol in (RANDOM, FRAMEWORK)
+        if (AUDIT_BASE, protocol) in errors_V
+    }
+    return {
+        "electrodes": len(electrodes.table),
+        "base_mae_V": base,
+        "blocks": blocks,
+        "networks": networks,
+        "trivial_check": trivial_check(electrodes),
+        "overlaps": {
+            protocol: _overlap(electrodes, protocol, count, n_folds, seed)
+            for protocol, count in ((RANDOM, random_splits), (FRAMEWORK, n_folds))
+        },
+    }
+
+
+def trivial_check(electrodes: Electrodes) -> dict[str, Any] | None:
+    """How exactly the stated energy over the stated capacity is the voltage; None where not stated."""
+    stated = electrodes.calculated[["energy_grav_Wh_per_kg", "capacity_grav_mAh_per_g"]].astype(float)
+    known = (stated.notna().all(axis=1) & (stated["capacity_grav_mAh_per_g"] > 0)).to_numpy()
+    if not known.any():
+        return None
+    # Wh/kg over mAh/g, which is Ah/kg.
+    quotient_V = (stated["energy_grav_Wh_per_kg"] / stated["capacity_grav_mAh_per_g"]).to_numpy()[known]
+    errors_V = np.abs(quotient_V - electrodes.voltages_V[known])
+    return {
+        "count": int(known.sum()),
+        "largest_error_V": float(errors_V.max()),
+        "mean_error_V": float(errors_V.mean()),
+        "is_the_voltage": bool(errors_V.max() < COPY_ERROR_V),
+    }
+
+
+def _overlap(electrodes: Electrodes, protocol: str, folds: int, n_folds: int, seed: int) -> dict[str, float]:
+    counts = pd.DataFrame(
+        [overlaps(electrodes, *rows_of(electrodes, protocol, fold, n_folds, seed)) for fold in range(folds)]
+    ).sum()
+    return {
+        name: float(counts[name] / counts["held_out"])
+        for name in ("same_framework", "same_formula_pair", "same_material")
+    }
+
+
+def _block_row(
+    name: str, block: Block, errors_V: Mapping[tuple[str, str], Mapping[str, Any]], skipped: str | None
+) -> dict[str, Any]:
+    gains: dict[str, Any] = {}
+    for protocol in (RANDOM, FRAMEWORK):
+        row, base = errors_V.get((f"with_{name}", protocol)), errors_V.get((AUDIT_BASE, protocol))
+        if row is None or base is None:
+            continue
+        gains[protocol] = {
+            "mae_V": row["mae_V"],
+            "mae_low_V": row["mae_low_V"],
+            "mae_high_V": row["mae_high_V"],
+            "gain_V": base["mae_V"] - row["mae_V"],
+            "gain_share": 1.0 - row["mae_V"] / base["mae_V"],
+        }
+    return {
+        "block": name,
+        "title": block.title,
+        "known": str(block.known),
+        "answer": block.answer,
+        "skipped": skipped,
+        "protocols": gains,
+        "verdict": _verdict(block, gains, skipped),
+    }
+
+
+def _verdict(block: Block, gains: Mapping[str, Any], skipped: str | None) -> str:
+    if skipped is not None or FRAMEWORK not in gains:
+        return f"not tested: {skipped}" if skipped else "not tested"
+    gain = gains[FRAMEWORK]["gain_share"]
+    if block.answer:
+        how = "takes away" if gain >= LEAKING_GAIN else "could take away"
+        return (
+            f"leaks: it is computed from the energies of both ends, and {how} {100 * max(gain, 0):.0f} %"
+            " of the error"
+        )
+    if block.known is Known.CALCULATION:
+        if gain >= LEAKING_GAIN:
+            return f"not known beforehand, and takes away {100 * gain:.0f} % of the error: leaks"
+        return "not known beforehand: no input for a screening, whatever it gains"
+    if block.known is Known.CRYSTAL:
+        return "honest where the discharged crystal is known"
+    return "honest"
+
+
+def to_markdown(summary: Mapping[str, Any]) -> str:
+    """The audit in words and tables."""
+    parts = [
+        _blocks_markdown(summary),
+        _trivial_markdown(summary["trivial_check"]),
+        _networks_markdown(summary["networks"]),
+        _overlaps_markdown(summary["overlaps"]),
+        _inconsistencies_markdown(),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _blocks_markdown(summary: Mapping[str, Any]) -> str:
+    base = summary["base_mae_V"]
+    stated = ", ".join(f"{value:.3f} V ({TITLES[protocol]})" for protocol, value in base.items())
+    lines = [
+        "### What each block is worth",
+        "",
+        f"Boosted trees on descriptors of the two formulas: {stated}; {summary['electrodes']:,} electrodes."
+        " With one block more:",
+        "",
+        "| block | known | MAE / V, random | gain | MAE / V, new hosts | gain | verdict |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in summary["blocks"]:
+        cells = []
+        for protocol in (RANDOM, FRAMEWORK):
+            found = row["protocols"].get(protocol)
+            cells += (
+                ["-", "-"]
+                if found is None
+                else [
+                    f"{found['mae_V']:.3f}",
+                    f"{1000 * found['gain_V']:+.0f} mV ({100 * found['gain_share']:+.0f} %)",
+                ]
+            )
+        lines.append(f"| {row['title']} | {row['known']} | " + " | ".join(cells) + f" | {row['verdict']} |")
+    return "\n".join(lines)
+
+
+def _trivial_markdown(check: Mapping[str, Any] | None) -> str:
+    title = "### The trivial check\n\n"
+    if check is None:
+        return title + "No source of these electrodes states energies."
+    verdict = (
+        "A model that reads both columns needs to learn one division."
+        if check["is_the_voltage"]
+        else "Here the quotient is not the voltage: energies and capacities are of other states."
+    )
+    return (
+        title
+        + f"`energy_grav / capacity_grav` against the voltage, {check['count']:,} electrodes: mean difference"
+        f" {check['mean_error_V']:.1e} V, largest {check['largest_error_V']:.1e} V. {verdict}"
+    )
+
+
+def _networks_markdown(networks: Sequence[Mapping[str, Any]]) -> str:
+    lines = [
+        "### The paper's network, on its own inputs",
+        "",
+        "| model | MAE / V | RMSE / V | R² | held out |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for row in networks:
+        if "mae_V" not in row:
+            lines.append(f"| {row['label']} | not run: {row['skipped'] or 'no result'} | | | |")
+            continue
+        lines.append(
+            f"| {row['label']} | {row['mae_V']:.3f} | {row['rmse_V']:.3f} | {row['r2']:.4f}"
+            f" | {row['count']} |"
+        )
+    published = TABLE_S2["mha_resnet_leak"]
+    lines.append(
+        f"| the paper's table S2 | {published.mae_V:.2f} | {published.rmse_V:.2f} | {published.r2:.3f}"
+        " | not stated |"
+    )
+    return "\n".join(lines)
+
+
+def _overlaps_markdown(shares: Mapping[str, Mapping[str, float]]) -> str:
+    lines = [
+        "### What a test set shares with its training set",
+        "",
+        "| split | same host | same pair of formulas | same discharged crystal |",
+        "| --- | --- | --- | --- |",
+    ]
+    for protocol, share in shares.items():
+        cells = [
+            f"{100 * share[name]:.0f} %" for name in ("same_framework", "same_formula_pair", "same_material")
+        ]
+        lines.append(f"| {TITLES[protocol]} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _inconsistencies_markdown() -> str:
+    rows = {**TABLE_S2, **{f"S3, {size or 'all'}": value for size, value in TABLE_S3.items()}}
+    spreads = [value.implied_spread_V for value in rows.values() if value.implied_spread_V is not None]
+    by_ion_V = [value.mae_V for value in TABLE_S4.values()]
+    return (
+        "### The paper's tables against each other\n\n"
+        f"RMSE and R² together imply the spread of the labels, RMSE / √(1 - R²): from {min(spreads):.2f} to"
+        f" {max(spreads):.2f} V over the rows of S2 and S3: these are not one test set. Every ion of"
+        f" S4 has an MAE of {min(by_ion_V):.2f} V or more, above S2's"
+        f" {TABLE_S2['mha_resnet_leak'].mae_V:.2f} V for all ions: not the same model and split."
+    )
