@@ -232,7 +232,7 @@ def documents_by_material(paths: Iterable[Path | str]) -> dict[str, dict[str, An
 
 def by_material(table: pd.DataFrame | None) -> dict[str, dict[str, Any]]:
     """Rows of a table with the column material_id, by it; nothing where there is no table."""
-    return {} if table is None else {row["material_id"]: row for row in table.to_dict("records")}
+    return {} if table is None else table.set_index("material_id", drop=False).to_dict("index")  # type: ignore[return-value]
 
 
 def force_errors(
