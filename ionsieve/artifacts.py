@@ -76,6 +76,24 @@ def write_text(path: Path | str, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def write_between(page: Path, start: str, end: str, text: str) -> None:
+    """Replace what stands between two marks of a page of the documentation.
+
+    Raises
+    ------
+    DataError : the page is missing, or does not hold each mark once, in order.
+    """
+    try:
+        whole = page.read_text()
+    except OSError as error:
+        raise DataError(f"{page} cannot be read ({error.strerror}); give the path of the page") from error
+    head, found_start, rest = whole.partition(start)
+    _, found_end, tail = rest.partition(end)
+    if not (found_start and found_end):
+        raise DataError(f"{page} lacks the lines {start!r} and {end!r} that the table goes between")
+    write_text(page, f"{head}{start}\n\n{text}\n{end}{tail}")
+
+
 def write_json(path: Path | str, document: dict[str, Any]) -> None:
     """Write a small JSON document: sorted keys, no NaN (use None for what is not known)."""
     write_text(path, json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ionsieve.artifacts import read_json, write_text
+from ionsieve.artifacts import read_json, write_between
 from ionsieve.errors import DataError, IonSieveError
 from ionsieve.tables import HELD_OUT
 from ionsieve.voltage.leakage import audit
@@ -387,26 +387,6 @@ def _difference(row: pd.Series, name: str = "difference") -> str:
     return f"{row[f'{name}_percent']:+.1f} %{ends}"
 
 
-def write_into_page(table: str, page: Path) -> None:
-    """Replace what stands between the two marks of a page.
-
-    Raises
-    ------
-    DataError : the page is missing, or does not hold each mark once, in order.
-    """
-    try:
-        text = page.read_text()
-    except OSError as error:
-        raise DataError(f"{page} cannot be read ({error.strerror}); give the path of the page") from error
-    head, start, rest = text.partition(TABLE_START)
-    _, end, tail = rest.partition(TABLE_END)
-    if not (start and end):
-        raise DataError(
-            f"{page} lacks the lines {TABLE_START!r} and {TABLE_END!r} that the table goes between"
-        )
-    write_text(page, f"{head}{TABLE_START}\n\n{table}\n{TABLE_END}{tail}")
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the table of a finished benchmark into a page of the documentation."""
     parser = argparse.ArgumentParser(prog="python -m ionsieve.voltage.benchmark", description=main.__doc__)
@@ -417,7 +397,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         if not source.exists():
             raise DataError(f"{source} does not exist; `snakemake voltage_benchmark` makes it")
-        write_into_page(to_markdown(read_json(source)), given.page)
+        write_between(given.page, TABLE_START, TABLE_END, to_markdown(read_json(source)))
     except IonSieveError as error:
         sys.exit(f"ionsieve: {error}")
 
