@@ -354,8 +354,8 @@ def page_with_marks(tmp_path):
 
 def test_the_table_replaces_what_stands_between_the_marks_of_the_page(tmp_path):
     page = page_with_marks(tmp_path)
-    write_between(page, TABLE_START, TABLE_END, "| new |\n")
-    write_between(page, TABLE_START, TABLE_END, "| newer |\n")
+    write_between(page, benchmark.TABLE_START, benchmark.TABLE_END, "| new |\n")
+    write_between(page, benchmark.TABLE_START, benchmark.TABLE_END, "| newer |\n")
     assert page.read_text() == (
         f"before\n{benchmark.TABLE_START}\n\n| newer |\n\n{benchmark.TABLE_END}\nafter\n"
     )
@@ -376,9 +376,9 @@ def test_the_command_says_what_is_missing(tmp_path):
         benchmark.main([str(tmp_path), str(page)])
     page.write_text("no marks")
     with pytest.raises(DataError, match="lacks the lines"):
-        write_between(page, TABLE_START, TABLE_END, "table")
+        write_between(page, benchmark.TABLE_START, benchmark.TABLE_END, "table")
     with pytest.raises(DataError, match="cannot be read"):
-        write_between(tmp_path / "absent.md", TABLE_START, TABLE_END, "table")
+        write_between(tmp_path / "absent.md", benchmark.TABLE_START, benchmark.TABLE_END, "table")
 
 
 def test_the_documentation_has_the_marks_once():
