@@ -1,4 +1,4 @@
-"""The composition model: trees and an element graph per framework fold, and what calibrates their interval.
+"""The composition model: boosted trees per framework fold, and what calibrates their interval.
 
 A formula whose host was in training is predicted by the one member that never saw it; all others by the mean
 of the members. Whatever the model says is therefore leak-free.
@@ -15,13 +15,9 @@ from ase.data import chemical_symbols
 from pymatgen.core import Composition
 
 from ionsieve.composition.descriptors import describe
-from ionsieve.composition.element_graph import TrainedElementGraph
-from ionsieve.composition.element_graph import train as train_element_graph
 from ionsieve.composition.pairs import Pairs
 from ionsieve.voltage.boosting import BoostedTrees, train_trees
-from ionsieve.voltage.members import MemberPrediction
 from ionsieve.voltage.state_files import RUN_AGAIN, load_state, save_state
-from ionsieve.voltage.training import Schedule
 from ionsieve.voltage.uncertainty import Uncertainty
 
 MEMBER = "ionsieve composition member 1"
@@ -30,60 +26,35 @@ ENSEMBLE = "ionsieve composition ensemble 1"
 
 @dataclass(frozen=True)
 class CompositionMember:
-    """Trees and an element graph that learned from the same pairs; the voltage is their mean.
+    """Boosted trees on the descriptors of pairs.
 
     Attributes
     ----------
-    trees : on the descriptors.
-    graph : on the elements.
+    trees : trained.
     seen_numbers : atomic numbers of the training pairs.
     """
 
     trees: BoostedTrees
-    graph: TrainedElementGraph
     seen_numbers: frozenset[int]
-
-    def predict(self, pairs: Pairs, descriptors: np.ndarray) -> MemberPrediction:
-        """Voltages of S pairs; ``descriptors`` are theirs, shape (S, D)."""
-        graph_V, trees_V = self.graph.predict_V(pairs), self.trees.predict_V(descriptors)
-        return MemberPrediction((graph_V + trees_V) / 2.0, np.abs(graph_V - trees_V))
 
     def to_state(self) -> dict[str, Any]:
         """Tensors and plain values, loadable with ``weights_only=True``."""
-        return {
-            "trees": self.trees.to_state(),
-            "graph": self.graph.to_state(),
-            "seen_numbers": sorted(self.seen_numbers),
-        }
+        return {"trees": self.trees.to_state(), "seen_numbers": sorted(self.seen_numbers)}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> "CompositionMember":
         """The member that :meth:`to_state` describes."""
-        return cls(
-            BoostedTrees.from_state(state["trees"]),
-            TrainedElementGraph.from_state(state["graph"]),
-            frozenset(state["seen_numbers"]),
-        )
+        return cls(BoostedTrees.from_state(state["trees"]), frozenset(state["seen_numbers"]))
 
 
-def train_composition(
-    pairs: Pairs, voltages_V: np.ndarray, training_rows: np.ndarray, schedule: Schedule, seed: int
+def train_member(
+    pairs: Pairs, voltages_V: np.ndarray, training_rows: np.ndarray, seed: int
 ) -> CompositionMember:
-    """Train both halves on some pairs; voltages of other rows are never read.
-
-    Parameters
-    ----------
-    voltages_V : shape (S,).
-    schedule : of the element graph.
-    """
+    """Train on some pairs; voltages of other rows, shape (S,), are never read."""
     rows = np.sort(training_rows)
-    descriptors = describe(pairs[rows]).to_numpy()
     seen = np.flatnonzero(pairs.amounts(pairs.ions_discharged)[rows].any(axis=0))
-    return CompositionMember(
-        train_trees(descriptors, voltages_V[rows], seed),
-        train_element_graph(pairs, voltages_V, rows, schedule, seed),
-        frozenset(seen.tolist()),
-    )
+    trees = train_trees(describe(pairs[rows]).to_numpy(), voltages_V[rows], seed)
+    return CompositionMember(trees, frozenset(seen.tolist()))
 
 
 @dataclass(frozen=True)
@@ -117,9 +88,8 @@ class CompositionEnsemble:
         whether the host was in training, so that one member alone predicts.
         """
         descriptors = describe(pairs).to_numpy()
-        predictions = [member.predict(pairs, descriptors) for member in self.members]
-        member_V = np.stack([prediction.voltages_V for prediction in predictions])
-        disagreements_V = np.stack([prediction.disagreements_V for prediction in predictions])
+        member_V = np.stack([member.trees.predict_V(descriptors) for member in self.members])
+        disagreements_V = np.zeros_like(member_V)  # of one half alone there are none
         unseen = ~np.isin(np.arange(pairs.host.shape[1]), list(self.seen_numbers))
         has_unseen = np.any(pairs.amounts(pairs.ions_discharged)[:, unseen] > 0, axis=1)
         new = self.uncertainty.intervals(member_V, disagreements_V, descriptors, has_unseen)

@@ -169,7 +169,7 @@ def _s2(scored: pd.DataFrame) -> str:
             f"| {EXPERIMENTS[name].label} | {_published(published)} | {_ours(scored, name, RANDOM)}"
             f" | {_ours(scored, name, FRAMEWORK)} |"
         )
-    for name in ("mha_resnet_published", "mha_resnet", "boosting", "ionsieve"):
+    for name in ("mha_resnet_published", "mha_resnet", "element_graph", "ionsieve"):
         lines.append(
             f"| {EXPERIMENTS[name].label} | - | {_ours(scored, name, RANDOM)}"
             f" | {_ours(scored, name, FRAMEWORK)} |"
