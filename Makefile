@@ -66,13 +66,15 @@ lock:
 	  echo "  - pip:"; sed 's/^/      - /' envs/requirements.lock; \
 	  for package in $(GPAW); do echo "      - $$package"; done; } > envs/gpaw.yaml
 
-# The voltage model that ships with IonSieve: that of the default configuration, trained in a folder of its own.
+# The models that ship with IonSieve: those of the default configuration, trained in a folder of their own.
 DEFAULT_MODEL := .snakemake/default-model
 default-model: .venv/installed
 	mkdir -p $(DEFAULT_MODEL)
-	$(BIN)/snakemake --directory $(DEFAULT_MODEL) --cores $(CORES) voltage_model
+	$(BIN)/snakemake --directory $(DEFAULT_MODEL) --cores $(CORES) voltage_model composition_model
 	cp $(DEFAULT_MODEL)/results/voltage/model/state.pt $(DEFAULT_MODEL)/results/voltage/model/card.json \
 	    $(DEFAULT_MODEL)/results/voltage/out_of_fold.parquet ionsieve/models/voltage/
+	cp $(DEFAULT_MODEL)/results/composition/model/state.pt $(DEFAULT_MODEL)/results/composition/model/card.json \
+	    ionsieve/models/composition/
 
 clean:
 	rm -rf results/*

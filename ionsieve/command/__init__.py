@@ -2,7 +2,8 @@
 
 import typer
 
-from ionsieve.command.predict import EXAMPLES, predict
+from ionsieve.command import predict as crystals
+from ionsieve.command import predict_formula as formulas
 
 app = typer.Typer(
     name="ionsieve",
@@ -13,10 +14,5 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-
-@app.callback()
-def ionsieve() -> None:
-    """Make `predict` a command of its own also while it is the only one."""
-
-
-app.command(epilog=EXAMPLES)(predict)
+app.command(epilog=crystals.EXAMPLES)(crystals.predict)
+app.command(epilog=formulas.EXAMPLES)(formulas.predict_formula)

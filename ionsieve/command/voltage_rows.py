@@ -1,6 +1,5 @@
 """From structure files to rows of voltages and capacities, a chunk in memory at a time."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,9 @@ import pandas as pd
 from ase.data import atomic_numbers
 
 from ionsieve import structures, tables
+from ionsieve.command.rows import Rows
 from ionsieve.data.formats import CRYSTAL_FORMATS, JSON_LINES_SUFFIX, is_crystal_file, is_json_lines
-from ionsieve.data.records import Reject, check_candidate, kind_of
+from ionsieve.data.records import Reject, check_candidate
 from ionsieve.data.structure_files import SOURCE, Crystal, read_structure_file
 from ionsieve.electrochemistry import gravimetric_capacity, volumetric_capacity
 from ionsieve.errors import DataError
@@ -32,7 +32,6 @@ COLUMNS = [
 CRYSTALS_PER_CHUNK = 512
 ATOMS_PER_CHUNK = 16_384
 NAMES_SHOWN = 3
-REASONS_SHOWN = 8
 # Users' ids are not those of training electrodes, even where they look alike.
 NONE_KNOWN = KnownElectrodes(
     pd.DataFrame(
@@ -45,7 +44,7 @@ NONE_KNOWN = KnownElectrodes(
 )
 
 
-class VoltageRows:
+class VoltageRows(Rows):
     """The table of `ionsieve predict`, made as it is read.
 
     Parameters
@@ -54,42 +53,18 @@ class VoltageRows:
     ensemble : the voltage model.
     working_ion : symbol.
     tell : takes one line per crystal or file that is set aside.
-
-    Attributes
-    ----------
-    predicted, outside : rows so far, and those of them outside the model's domain.
-    reasons : of what was set aside so far.
     """
 
     def __init__(
         self, paths: Sequence[Path], ensemble: Ensemble, working_ion: str, tell: Callable[[str], None]
     ) -> None:
+        super().__init__(tell)
         self._paths = paths
         self._ensemble = ensemble
         self._working_ion = working_ion
-        self._tell = tell
-        self._times_seen: dict[str, int] = {}
-        self.predicted = 0
-        self.outside = 0
-        self.reasons: Counter[str] = Counter()
 
-    def as_csv(self) -> Iterator[str]:
-        """The table as CSV, chunk by chunk; six significant digits keep noise in the last bit out."""
-        for chunk in self._chunks():
-            rows = self._predict(chunk)
-            header = not self.predicted
-            self.predicted += len(rows)
-            self.outside += int((~rows["in_domain"]).sum())
-            yield rows.to_csv(index=False, header=header, float_format="%.6g", lineterminator="\n")
-
-    def summary(self) -> str:
-        """Counts, with the reasons of what was set aside."""
-        outside = f" ({self.outside:,} of them outside the model's domain)" if self.outside else ""
-        common = [f"{count:,} x {reason}" for reason, count in self.reasons.most_common(REASONS_SHOWN)]
-        others = len(self.reasons) - len(common)
-        reasons = ", ".join([*common, *([f"{others:,} other reasons"] if others else [])])
-        rejected = f"{self.reasons.total():,} rejected" + (f": {reasons}" if reasons else "")
-        return f"{self.predicted:,} predicted{outside}, {rejected}"
+    def _tables(self) -> Iterator[pd.DataFrame]:
+        return (self._predict(chunk) for chunk in self._chunks())
 
     def _predict(self, candidates: pd.DataFrame) -> pd.DataFrame:
         """Rows of COLUMNS for rows of :data:`ionsieve.tables.CANDIDATES`."""
@@ -138,7 +113,7 @@ class VoltageRows:
                         if isinstance(row, Reject):
                             self._reject(f"{row.material_id} ({file})", row.reason)
                         else:
-                            yield row | {"material_id": self._distinct(row["material_id"], file)}
+                            yield row | {"material_id": self._distinct(row["material_id"], str(file))}
                 except DataError as error:
                     self._reject(str(file), str(error).removeprefix(f"{file} ").removeprefix(f"{file}: "))
                 else:
@@ -178,20 +153,3 @@ class VoltageRows:
                 f"files in {path} whose names tell no structure, passed over: {len(others):,} ({names})"
             )
         return files
-
-    def _distinct(self, material_id: str, file: Path) -> str:
-        """The id itself the first time; later with the number of its occurrence, which is told."""
-        if material_id not in self._times_seen:
-            self._times_seen[material_id] = 1
-            return material_id
-        distinct = material_id
-        while distinct in self._times_seen:
-            self._times_seen[material_id] += 1
-            distinct = f"{material_id}_{self._times_seen[material_id]}"
-        self._times_seen[distinct] = 1
-        self._tell(f"{material_id} occurs again, in {file}: {distinct} in the table")
-        return distinct
-
-    def _reject(self, what: str, reason: str) -> None:
-        self.reasons[kind_of(reason)] += 1
-        self._tell(f"rejected {what}: {reason}")

@@ -246,15 +246,19 @@ class TrainedElementGraph:
     mean_V: float
     scale_V: float
 
-    @torch.no_grad()
     def predict_V(self, pairs: Pairs, extra: np.ndarray | None = None) -> np.ndarray:
         """Volts for each of S pairs, shape (S,), float64; ``extra`` has the shape (S, n_extra)."""
-        _check_extra(extra, len(pairs), self.architecture.n_extra)
-        graphs, columns = ElementGraphs.of(pairs), _columns(extra)
-        voltages_V = np.empty(len(pairs))
+        return self.predict_graphs_V(ElementGraphs.of(pairs), extra)
+
+    @torch.no_grad()
+    def predict_graphs_V(self, graphs: ElementGraphs, extra: np.ndarray | None = None) -> np.ndarray:
+        """As :meth:`predict_V`, of graphs that several networks may share."""
+        _check_extra(extra, len(graphs.numbers), self.architecture.n_extra)
+        columns = _columns(extra)
+        voltages_V = np.empty(len(graphs.numbers))
         # Pairs of like many elements together: less padding.
         order = np.argsort((graphs.numbers > 0).sum(dim=1).numpy(), kind="stable")
-        for start in range(0, len(pairs), ROWS_PER_BATCH):
+        for start in range(0, len(voltages_V), ROWS_PER_BATCH):
             rows = order[start : start + ROWS_PER_BATCH]
             arguments = graphs.batch(rows, torch.device("cpu"))
             outputs = self.network(*arguments, None if columns is None else columns[rows])

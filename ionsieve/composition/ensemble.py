@@ -4,14 +4,16 @@ A formula whose host was in training is predicted by the one member that never s
 of the members. Whatever the model says is therefore leak-free.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from ase.data import chemical_symbols
+from ase.data import atomic_numbers, chemical_symbols
 from pymatgen.core import Composition
 
 from ionsieve.composition.descriptors import describe
@@ -95,7 +97,7 @@ class CompositionEnsemble:
         new = self.uncertainty.intervals(member_V, disagreements_V, descriptors, has_unseen)
         voltage_V, low_V, high_V = member_V.mean(axis=0), new.low_V.copy(), new.high_V.copy()
         distances = new.distances.copy()
-        folds = np.array([self.fold_of_framework.get(host, -1) for host in frameworks(pairs)], dtype=int)
+        folds = self._folds(pairs)
         for fold in np.unique(folds[folds >= 0]).tolist():
             own = folds == fold
             voltage_V[own] = member_V[fold, own]
@@ -112,6 +114,26 @@ class CompositionEnsemble:
                 "in_domain": (distances <= self.uncertainty.domain_limit) & ~has_unseen & known_ion,
                 "known_host": folds >= 0,
             }
+        )
+
+    def _folds(self, pairs: Pairs) -> np.ndarray:
+        """Fold of the host of each pair, -1 where it was not in training, shape (S,)."""
+        # Names are dear to make; most new hosts already differ in their elements.
+        may_be_known = np.array(
+            [frozenset(np.flatnonzero(host)) in self._known_elements for host in pairs.host], dtype=bool
+        )
+        folds = np.full(len(pairs), -1)
+        folds[may_be_known] = [
+            self.fold_of_framework.get(host, -1) for host in frameworks(pairs[may_be_known])
+        ]
+        return folds
+
+    @cached_property
+    def _known_elements(self) -> frozenset[frozenset[int]]:
+        """Atomic numbers of each host that was in training."""
+        return frozenset(
+            frozenset(atomic_numbers[symbol] for symbol in re.findall("[A-Z][a-z]?", host))
+            for host in self.fold_of_framework
         )
 
     def save(self, path: Path | str) -> None:

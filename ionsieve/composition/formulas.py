@@ -1,10 +1,12 @@
 """From two formulas and an ion to a pair: one host, and the ions in it when discharged and charged."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from ase.data import atomic_numbers
 from pymatgen.core import Composition
+from pymatgen.util.string import formula_double_format
 
 from ionsieve.errors import DataError, first_line
 from ionsieve.ions import WORKING_IONS
@@ -12,6 +14,9 @@ from ionsieve.ions import WORKING_IONS
 N_ELEMENTS = 118
 # Amounts of a host that differ by less, relative to its atoms, are one host: formulas are often rounded.
 HOST_TOLERANCE = 5e-3
+LONGEST_FORMULA = 1000
+# Amounts that differ by more are a damaged number, not a dopant.
+LARGEST_RATIO_OF_AMOUNTS = 1e6
 
 
 class FormulaError(DataError):
@@ -50,18 +55,26 @@ def parse_formula(formula: object) -> Composition:
     text = "" if formula is None else str(formula).strip()
     if not text or text == "nan":
         raise FormulaError("empty formula")
+    if len(text) > LONGEST_FORMULA:
+        raise FormulaError(f"not a formula: {len(text):,} characters, {text[:40]!r}...")
     try:
         composition = Composition(text)
     except Exception as error:  # pymatgen raises whatever a damaged formula makes it raise
         raise FormulaError(f"not a formula: {text!r} ({first_line(error)})") from error
     strangers = sorted(
-        {element.symbol for element in composition if element.symbol not in atomic_numbers}
-        | {element.symbol for element in composition if atomic_numbers.get(element.symbol, 0) > N_ELEMENTS}
+        {
+            element.symbol
+            for element in composition
+            if not 1 <= atomic_numbers.get(element.symbol, 0) <= N_ELEMENTS
+        }
     )
     if strangers:
         raise FormulaError(f"unknown element: {', '.join(strangers)} in {text!r}")
     if not composition or any(amount <= 0 for amount in composition.values()):
         raise FormulaError(f"not a formula: {text!r} (an amount is not positive)")
+    amounts = composition.values()
+    if not max(amounts) <= LARGEST_RATIO_OF_AMOUNTS * min(amounts) < math.inf:
+        raise FormulaError(f"not a formula: {text!r} (amounts differ by more than a million)")
     return composition
 
 
@@ -94,10 +107,12 @@ def pair_of(discharged: object, working_ion: str, charged: object = None) -> Pai
 
 
 def charged_formula(discharged: object, working_ion: str) -> str:
-    """The formula that is left when all ions leave, with the discharged formula's own amounts."""
-    composition = parse_formula(discharged)
-    left = Composition({element: n for element, n in composition.items() if element.symbol != working_ion})
-    return left.formula.replace(" ", "")
+    """The formula that is left when all ions leave, with the discharged formula's own amounts and order."""
+    return "".join(
+        f"{element.symbol}{formula_double_format(amount)}"
+        for element, amount in parse_formula(discharged).items()
+        if element.symbol != working_ion
+    )
 
 
 def _host(composition: Composition, working_ion: str, what: str) -> tuple[np.ndarray, float]:

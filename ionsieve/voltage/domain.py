@@ -46,8 +46,11 @@ class TrainingSet:
             chunk = slice(start, start + _ROWS_PER_CHUNK)
             new = normalized(descriptors[chunk])
             squares = (new**2).sum(axis=1)[:, None] + known_squares - 2.0 * new @ known.T
+            of_folds = np.stack(
+                [squares[:, self.folds == fold].min(axis=1, initial=np.inf) for fold in range(n_members)]
+            )
             for member in range(n_members):
-                nearest[member, chunk] = squares[:, self.folds != member].min(axis=1)
+                nearest[member, chunk] = np.delete(of_folds, member, axis=0).min(axis=0, initial=np.inf)
         return np.sqrt(np.maximum(nearest, 0.0) / max(int(varying.sum()), 1))
 
     def own_distances(self) -> np.ndarray:
