@@ -15,12 +15,12 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
-from ase.data import atomic_numbers, chemical_symbols
+from ase.data import chemical_symbols
 from pymatgen.core import Element
 
 from ionsieve.composition.formulas import N_ELEMENTS
 from ionsieve.composition.pairs import Pairs
-from ionsieve.electrochemistry import ANION_CHARGE, HIGHEST_OXIDATION_STATE, formal_charges
+from ionsieve.electrochemistry import ANION_CHARGE, HIGHEST_OXIDATION_STATE
 from ionsieve.voltage.element_features import PROPERTY_NAMES, element_properties
 
 GROUPS = ("elements", "content", "redox")
@@ -42,7 +42,7 @@ _DECIMALS = 4
 
 def describe(pairs: Pairs) -> pd.DataFrame:
     """Descriptors of S pairs: S rows of finite float32 numbers, 0 where a class of elements is absent."""
-    charges = _FormalCharges.of(pairs)
+    charges = _Classes(pairs)
     columns = {
         **{f"elements_{name}": values for name, values in _elements(pairs, charges).items()},
         **{f"content_{name}": values for name, values in _content(pairs, charges).items()},
@@ -52,8 +52,8 @@ def describe(pairs: Pairs) -> pd.DataFrame:
     return pd.DataFrame(columns).fillna(0.0).round(_DECIMALS).astype(np.float32)
 
 
-class _FormalCharges:
-    """Formal charges of S hosts, each element's, shape (S, 119), discharged and charged.
+class _Classes:
+    """Formal charges of S hosts, each element's, shape (S, 119), and the classes that follow from them.
 
     Attributes
     ----------
@@ -62,27 +62,10 @@ class _FormalCharges:
     is_anion : elements of negative charge that give none, bool.
     """
 
-    def __init__(self, discharged: np.ndarray, charged: np.ndarray, is_taker: np.ndarray) -> None:
-        self.discharged, self.charged, self.is_taker = discharged, charged, is_taker
-        self.is_anion = (discharged < 0) & _ANIONS & ~is_taker
-
-    @classmethod
-    def of(cls, pairs: Pairs) -> "_FormalCharges":
-        discharged, charged = np.zeros_like(pairs.host), np.zeros_like(pairs.host)
-        is_taker = np.zeros(pairs.host.shape, dtype=bool)
-        for row in range(len(pairs)):
-            numbers = np.flatnonzero(pairs.host[row])
-            host = {chemical_symbols[number]: float(pairs.host[row, number]) for number in numbers}
-            n_ions = float(pairs.ions_discharged[row])
-            found = formal_charges(host, n_ions, str(pairs.working_ions[row]))
-            share = 1.0 - float(pairs.ions_charged[row]) / n_ions
-            for symbol, charge in found.discharged.items():
-                number = atomic_numbers[symbol]
-                taker = symbol in found.takers
-                discharged[row, number] = charge
-                charged[row, number] = charge + found.step * share * taker
-                is_taker[row, number] = taker
-        return cls(discharged, charged, is_taker)
+    def __init__(self, pairs: Pairs) -> None:
+        formal = pairs.formal_charges
+        self.discharged, self.charged, self.is_taker = formal.discharged, formal.charged, formal.is_taker
+        self.is_anion = (self.discharged < 0) & _ANIONS & ~self.is_taker
 
 
 _ANIONS = np.isin(np.array(chemical_symbols[: N_ELEMENTS + 1]), list(ANION_CHARGE))
@@ -91,7 +74,7 @@ _HIGHEST = np.array(
 )
 
 
-def _elements(pairs: Pairs, charges: _FormalCharges) -> dict[str, np.ndarray]:
+def _elements(pairs: Pairs, charges: _Classes) -> dict[str, np.ndarray]:
     """Statistics of element properties by class, shares, and the ion's own properties."""
     of_elements = np.column_stack([np.arange(N_ELEMENTS + 1.0), element_properties()])
     names = ("number", *PROPERTY_NAMES)
@@ -134,7 +117,7 @@ def _statistics(amounts: np.ndarray, chosen: np.ndarray, values: np.ndarray) -> 
     return dict(zip(_STATISTICS, (mean, deviation, smallest, largest), strict=True))
 
 
-def _content(pairs: Pairs, charges: _FormalCharges) -> dict[str, np.ndarray]:
+def _content(pairs: Pairs, charges: _Classes) -> dict[str, np.ndarray]:
     """Ions and their charge, per atom of the host and per anion."""
     z = pairs.ion_charges
     extracted = pairs.ions_discharged - pairs.ions_charged
@@ -155,7 +138,7 @@ def _content(pairs: Pairs, charges: _FormalCharges) -> dict[str, np.ndarray]:
     }
 
 
-def _redox(pairs: Pairs, charges: _FormalCharges) -> dict[str, np.ndarray]:
+def _redox(pairs: Pairs, charges: _Classes) -> dict[str, np.ndarray]:
     """States of the elements that give the electrons, and what those electrons cost a free atom."""
     takers = pairs.host * charges.is_taker
     n_takers = takers.sum(axis=1)

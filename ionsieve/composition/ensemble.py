@@ -24,6 +24,7 @@ from ionsieve.voltage.uncertainty import Uncertainty
 
 MEMBER = "ionsieve composition member 1"
 ENSEMBLE = "ionsieve composition ensemble 1"
+TREES_AT_ONCE = 150
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,31 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from ase.data import atomic_numbers
+from ase.data import atomic_numbers, chemical_symbols
 
 from ionsieve.composition.formulas import N_ELEMENTS, Pair
+from ionsieve.electrochemistry import formal_charges
 from ionsieve.errors import DataError
 from ionsieve.ions import WORKING_IONS
+
+
+@dataclass(frozen=True)
+class FormalCharges:
+    """Formal charges of the elements of S hosts.
+
+    Attributes
+    ----------
+    discharged, charged : charge of each element; 0 where it is absent; shape (S, 119).
+    is_taker : whether an element gives the electrons, bool, shape (S, 119).
+    """
+
+    discharged: np.ndarray
+    charged: np.ndarray
+    is_taker: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -52,6 +69,25 @@ class Pairs:
         amounts = self.host.copy()
         amounts[np.arange(len(self)), self.ion_numbers] += ions_per_host_atom
         return amounts
+
+    @cached_property
+    def formal_charges(self) -> FormalCharges:
+        """Charges by :func:`ionsieve.electrochemistry.formal_charges`, made once for all that read them."""
+        discharged, charged = np.zeros_like(self.host), np.zeros_like(self.host)
+        is_taker = np.zeros(self.host.shape, dtype=bool)
+        for row in range(len(self)):
+            numbers = np.flatnonzero(self.host[row])
+            host = {chemical_symbols[number]: float(self.host[row, number]) for number in numbers}
+            n_ions = float(self.ions_discharged[row])
+            found = formal_charges(host, n_ions, str(self.working_ions[row]))
+            share = 1.0 - float(self.ions_charged[row]) / n_ions
+            for symbol, charge in found.discharged.items():
+                number = atomic_numbers[symbol]
+                taker = symbol in found.takers
+                discharged[row, number] = charge
+                charged[row, number] = charge + found.step * share * taker
+                is_taker[row, number] = taker
+        return FormalCharges(discharged, charged, is_taker)
 
     @classmethod
     def of(cls, pairs: Sequence[Pair]) -> "Pairs":
