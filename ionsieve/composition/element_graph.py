@@ -236,16 +236,12 @@ class TrainedElementGraph:
     mean_V: float
     scale_V: float
 
+    @torch.no_grad()
     def predict_V(self, pairs: Pairs, extra: np.ndarray | None = None) -> np.ndarray:
         """Volts for each of S pairs, shape (S,), float64; ``extra`` has the shape (S, n_extra)."""
-        return self.predict_graphs_V(ElementGraphs.of(pairs), extra)
-
-    @torch.no_grad()
-    def predict_graphs_V(self, graphs: ElementGraphs, extra: np.ndarray | None = None) -> np.ndarray:
-        """As :meth:`predict_V`, of graphs that several networks may share."""
-        _check_extra(extra, len(graphs.numbers), self.architecture.n_extra)
-        columns = _columns(extra)
-        voltages_V = np.empty(len(graphs.numbers))
+        _check_extra(extra, len(pairs), self.architecture.n_extra)
+        graphs, columns = ElementGraphs.of(pairs), _columns(extra)
+        voltages_V = np.empty(len(pairs))
         # Pairs of like many elements together: less padding.
         order = np.argsort((graphs.numbers > 0).sum(dim=1).numpy(), kind="stable")
         for start in range(0, len(voltages_V), ROWS_PER_BATCH):

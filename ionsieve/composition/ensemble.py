@@ -24,6 +24,7 @@ from ionsieve.voltage.uncertainty import Uncertainty
 
 MEMBER = "ionsieve composition member 1"
 ENSEMBLE = "ionsieve composition ensemble 1"
+# That fit a core's cache together.
 TREES_AT_ONCE = 150
 
 
@@ -91,7 +92,7 @@ class CompositionEnsemble:
         whether the host was in training, so that one member alone predicts.
         """
         descriptors = describe(pairs).to_numpy()
-        member_V = np.stack([member.trees.predict_V(descriptors) for member in self.members])
+        member_V = np.stack([member.trees.predict_V(descriptors, TREES_AT_ONCE) for member in self.members])
         disagreements_V = np.zeros_like(member_V)  # of one half alone there are none
         unseen = ~np.isin(np.arange(pairs.host.shape[1]), list(self.seen_numbers))
         has_unseen = np.any(pairs.amounts(pairs.ions_discharged)[:, unseen] > 0, axis=1)
