@@ -17,6 +17,7 @@ from ionsieve.composition.blocks import BLOCKS, Block, Electrodes, Known
 from ionsieve.composition.experiments import AUDIT_BASE, AUDITED, EXPERIMENTS, FRAMEWORK, RANDOM
 from ionsieve.composition.paper_tables import TITLES
 from ionsieve.composition.published import TABLE_S2, TABLE_S3, TABLE_S4
+from ionsieve.composition.text_table import TextTable
 
 # A block is told to leak where it takes away this share of the error on hosts never seen.
 LEAKING_GAIN = 0.2
@@ -148,30 +149,26 @@ def _verdict(block: Block, gains: Mapping[str, Any], skipped: str | None) -> str
     return "honest"
 
 
-def to_markdown(summary: Mapping[str, Any]) -> str:
+def text_tables(summary: Mapping[str, Any]) -> list[TextTable]:
     """The audit in words and tables."""
-    parts = [
-        _blocks_markdown(summary),
-        _trivial_markdown(summary["trivial_check"]),
-        _networks_markdown(summary["networks"]),
-        _overlaps_markdown(summary["overlaps"]),
-        _inconsistencies_markdown(),
+    return [
+        _blocks(summary),
+        _trivial(summary["trivial_check"]),
+        _networks(summary["networks"]),
+        _overlap_shares(summary["overlaps"]),
+        _inconsistencies(),
     ]
-    return "\n\n".join(parts) + "\n"
 
 
-def _blocks_markdown(summary: Mapping[str, Any]) -> str:
+def to_markdown(summary: Mapping[str, Any]) -> str:
+    """The tables of the documentation."""
+    return "\n\n".join(table.to_markdown() for table in text_tables(summary)) + "\n"
+
+
+def _blocks(summary: Mapping[str, Any]) -> TextTable:
     base = summary["base_mae_V"]
     stated = ", ".join(f"{value:.3f} V ({TITLES[protocol]})" for protocol, value in base.items())
-    lines = [
-        "### What each block is worth",
-        "",
-        f"Boosted trees on descriptors of the two formulas: {stated}; {summary['electrodes']:,} electrodes."
-        " With one block more:",
-        "",
-        "| block | known | MAE / V, random | gain | MAE / V, new hosts | gain | verdict |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    rows = []
     for row in summary["blocks"]:
         cells = []
         for protocol in (RANDOM, FRAMEWORK):
@@ -184,72 +181,78 @@ def _blocks_markdown(summary: Mapping[str, Any]) -> str:
                     f"{1000 * found['gain_V']:+.0f} mV ({100 * found['gain_share']:+.0f} %)",
                 ]
             )
-        lines.append(f"| {row['title']} | {row['known']} | " + " | ".join(cells) + f" | {row['verdict']} |")
-    return "\n".join(lines)
+        rows.append((row["title"], row["known"], *cells, row["verdict"]))
+    return TextTable(
+        title="What each block is worth",
+        before=f"Boosted trees on descriptors of the two formulas: {stated}; {summary['electrodes']:,}"
+        " electrodes. With one block more:",
+        header=("block", "known", "MAE / V, random", "gain", "MAE / V, new hosts", "gain", "verdict"),
+        rows=tuple(rows),
+        words=(0, 1, 6),
+    )
 
 
-def _trivial_markdown(check: Mapping[str, Any] | None) -> str:
-    title = "### The trivial check\n\n"
+def _trivial(check: Mapping[str, Any] | None) -> TextTable:
+    title = "The trivial check"
     if check is None:
-        return title + "No source of these electrodes states energies."
+        return TextTable(title, after="No source of these electrodes states energies.")
     verdict = (
         "A model that reads both columns needs to learn one division."
         if check["is_the_voltage"]
         else "Here the quotient is not the voltage: energies and capacities are of other states."
     )
-    return (
-        title
-        + f"`energy_grav / capacity_grav` against the voltage, {check['count']:,} electrodes: mean difference"
-        f" {check['mean_error_V']:.1e} V, largest {check['largest_error_V']:.1e} V. {verdict}"
+    return TextTable(
+        title,
+        after=f"`energy_grav / capacity_grav` against the voltage, {check['count']:,} electrodes: mean"
+        f" difference {check['mean_error_V']:.1e} V, largest {check['largest_error_V']:.1e} V. {verdict}",
     )
 
 
-def _networks_markdown(networks: Sequence[Mapping[str, Any]]) -> str:
-    lines = [
-        "### The paper's network, on its own inputs",
-        "",
-        "| model | MAE / V | RMSE / V | R² | held out |",
-        "| --- | --- | --- | --- | --- |",
-    ]
+def _networks(networks: Sequence[Mapping[str, Any]]) -> TextTable:
+    rows = []
     for row in networks:
         if "mae_V" not in row:
-            lines.append(f"| {row['label']} | not run: {row['skipped'] or 'no result'} | | | |")
+            rows.append((row["label"], f"not run: {row['skipped'] or 'no result'}", "", "", ""))
             continue
-        lines.append(
-            f"| {row['label']} | {row['mae_V']:.3f} | {row['rmse_V']:.3f} | {row['r2']:.4f}"
-            f" | {row['count']} |"
+        numbers = (f"{row['mae_V']:.3f}", f"{row['rmse_V']:.3f}", f"{row['r2']:.4f}", str(row["count"]))
+        rows.append((row["label"], *numbers))
+    paper = TABLE_S2["mha_resnet_leak"]
+    rows.append(
+        (
+            "the paper's table S2",
+            f"{paper.mae_V:.2f}",
+            f"{paper.rmse_V:.2f}",
+            f"{paper.r2:.3f}",
+            "not stated",
         )
-    published = TABLE_S2["mha_resnet_leak"]
-    lines.append(
-        f"| the paper's table S2 | {published.mae_V:.2f} | {published.rmse_V:.2f} | {published.r2:.3f}"
-        " | not stated |"
     )
-    return "\n".join(lines)
+    return TextTable(
+        title="The paper's network, on its own inputs",
+        header=("model", "MAE / V", "RMSE / V", "R²", "held out"),
+        rows=tuple(rows),
+    )
 
 
-def _overlaps_markdown(shares: Mapping[str, Mapping[str, float]]) -> str:
-    lines = [
-        "### What a test set shares with its training set",
-        "",
-        "| split | same host | same pair of formulas | same discharged crystal |",
-        "| --- | --- | --- | --- |",
-    ]
-    for protocol, share in shares.items():
-        cells = [
-            f"{100 * share[name]:.0f} %" for name in ("same_framework", "same_formula_pair", "same_material")
-        ]
-        lines.append(f"| {TITLES[protocol]} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+def _overlap_shares(shares: Mapping[str, Mapping[str, float]]) -> TextTable:
+    names = ("same_framework", "same_formula_pair", "same_material")
+    return TextTable(
+        title="What a test set shares with its training set",
+        header=("split", "same host", "same pair of formulas", "same discharged crystal"),
+        rows=tuple(
+            (TITLES[protocol], *(f"{100 * share[name]:.0f} %" for name in names))
+            for protocol, share in shares.items()
+        ),
+    )
 
 
-def _inconsistencies_markdown() -> str:
+def _inconsistencies() -> TextTable:
     rows = {**TABLE_S2, **{f"S3, {size or 'all'}": value for size, value in TABLE_S3.items()}}
     spreads = [value.implied_spread_V for value in rows.values() if value.implied_spread_V is not None]
     by_ion_V = [value.mae_V for value in TABLE_S4.values()]
-    return (
-        "### The paper's tables against each other\n\n"
-        f"RMSE and R² together imply the spread of the labels, RMSE / √(1 - R²): from {min(spreads):.2f} to"
-        f" {max(spreads):.2f} V over the rows of S2 and S3: these are not one test set. Every ion of"
-        f" S4 has an MAE of {min(by_ion_V):.2f} V or more, above S2's"
-        f" {TABLE_S2['mha_resnet_leak'].mae_V:.2f} V for all ions: not the same model and split."
+    return TextTable(
+        title="The paper's tables against each other",
+        after="RMSE and R² together imply the spread of the labels, RMSE / √(1 - R²): from"
+        f" {min(spreads):.2f} to {max(spreads):.2f} V over the rows of S2 and S3: these are not one test set."
+        f" Every ion of S4 has an MAE of {min(by_ion_V):.2f} V or more, above S2's"
+        f" {TABLE_S2['mha_resnet_leak'].mae_V:.2f} V for all ions: not the same model and split.",
     )

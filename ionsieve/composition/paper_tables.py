@@ -1,16 +1,19 @@
-"""The paper's tables redone: S1 beside its own rows, S2 to S5 from the experiments, and their Markdown."""
+"""The paper's tables redone: S1 beside its own rows, S2 to S5 from the experiments, in words."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from ionsieve.composition.blocks import Electrodes
-from ionsieve.composition.ensemble import CompositionEnsemble, frameworks
 from ionsieve.composition.experiments import EXPERIMENTS, FRAMEWORK, PROTOCOLS, RANDOM, SIZES
 from ionsieve.composition.formulas import pair_of
 from ionsieve.composition.pairs import Pairs
 from ionsieve.composition.published import TABLE_S1, TABLE_S2, TABLE_S3, TABLE_S4, PublishedScores
+from ionsieve.composition.text_table import TextTable
+
+if TYPE_CHECKING:
+    from ionsieve.composition.ensemble import CompositionEnsemble
 
 TITLES = {
     RANDOM: "random, a tenth held out",
@@ -19,15 +22,18 @@ TITLES = {
 }
 # Table S4's models: the paper's network as meant, and what ships.
 BY_ION = ("mha_resnet", "ionsieve")
+_BY_MODEL = ("MHA-ResNet as meant, random", "new hosts", "IonSieve, random", "new hosts")
 SAME_CONTENT = 1e-3
 
 
-def table_s1(ensemble: CompositionEnsemble, electrodes: Electrodes) -> list[dict[str, Any]]:
+def table_s1(ensemble: "CompositionEnsemble", electrodes: Electrodes) -> list[dict[str, Any]]:
     """The paper's 26 electrodes with what the composition model says of them, leak-free.
 
     A host that was in training is predicted by the member that never saw it. ``labels_V`` are the voltages of
     all electrodes of ours with the same two formulas: a formula has no one voltage.
     """
+    from ionsieve.composition.ensemble import frameworks
+
     pairs = Pairs.of([pair_of(row.discharged, row.working_ion, row.charged) for row in TABLE_S1])
     predicted = ensemble.predict(pairs)
     ours = pd.DataFrame(
@@ -65,10 +71,10 @@ def table_s1(ensemble: CompositionEnsemble, electrodes: Electrodes) -> list[dict
     return rows
 
 
-def to_markdown(summary: Mapping[str, Any]) -> str:
-    """The tables of the documentation, of what workflow_scripts/composition_benchmark.py writes."""
+def text_tables(summary: Mapping[str, Any]) -> list[TextTable]:
+    """Models, then S1 to S5, of what workflow_scripts/composition_benchmark.py writes."""
     scored = pd.DataFrame(summary["scores"])
-    parts = [
+    return [
         _models(scored, ("rivals", "crystal")),
         _s1(summary["table_s1"]),
         _s2(scored),
@@ -76,25 +82,28 @@ def to_markdown(summary: Mapping[str, Any]) -> str:
         _s4(scored),
         _s5(summary["table_s5"]),
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _models(scored: pd.DataFrame, parts: Sequence[str]) -> str:
-    lines = [
-        "### Models, leak-free: MAE in V, with 95 % intervals over groups",
-        "",
-        "| model | reads | " + " | ".join(TITLES[protocol] for protocol in PROTOCOLS) + " |",
-        "| --- | --- | " + " --- | " * len(PROTOCOLS),
-    ]
+def to_markdown(summary: Mapping[str, Any]) -> str:
+    """The tables of the documentation."""
+    return "\n\n".join(table.to_markdown() for table in text_tables(summary)) + "\n"
+
+
+def _models(scored: pd.DataFrame, parts: Sequence[str]) -> TextTable:
+    rows = []
     of_all = scored[scored["working_ion"] == "all"]
     for name, experiment in EXPERIMENTS.items():
-        rows = of_all[of_all["experiment"] == name]
-        if experiment.part not in parts or rows.empty:
+        own = of_all[of_all["experiment"] == name]
+        if experiment.part not in parts or own.empty:
             continue
-        cells = [_mae(rows, protocol) for protocol in PROTOCOLS]
         reads = "formulas and ion" if experiment.part == "rivals" else "and the crystal's symmetry"
-        lines.append(f"| {experiment.label} | {reads} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        rows.append((experiment.label, reads, *(_mae(own, protocol) for protocol in PROTOCOLS)))
+    return TextTable(
+        title="Models, leak-free: MAE in V, with 95 % intervals over groups",
+        header=("model", "reads", *(TITLES[protocol] for protocol in PROTOCOLS)),
+        rows=tuple(rows),
+        words=(0, 1),
+    )
 
 
 def _mae(rows: pd.DataFrame, protocol: str) -> str:
@@ -107,32 +116,40 @@ def _mae(rows: pd.DataFrame, protocol: str) -> str:
     return f"{first['mae_V']:.3f} ({first['mae_low_V']:.3f} to {first['mae_high_V']:.3f})"
 
 
-def _s1(rows: Sequence[Mapping[str, Any]]) -> str:
-    lines = [
-        "### S1: the paper's 26 electrodes, V",
-        "",
-        "| charged / discharged | paper: DFT | paper: predicted | our labels | ours, leak-free |"
-        " 90 % interval |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
+def _s1(rows: Sequence[Mapping[str, Any]]) -> TextTable:
+    cells = []
     for row in rows:
         labels = ", ".join(f"{value:.2f}" for value in row["labels_V"]) or "none"
         mark = "" if row["in_domain"] else " (far)"
-        lines.append(
-            f"| {row['charged']} / {row['discharged']} | {row['paper_dft_V']:.2f}"
-            f" | {row['paper_predicted_V']:.2f} | {labels} | {row['voltage_V']:.2f}{mark}"
-            f" | {row['voltage_low_V']:.2f} to {row['voltage_high_V']:.2f} |"
+        cells.append(
+            (
+                f"{row['charged']} / {row['discharged']}",
+                f"{row['paper_dft_V']:.2f}",
+                f"{row['paper_predicted_V']:.2f}",
+                labels,
+                f"{row['voltage_V']:.2f}{mark}",
+                f"{row['voltage_low_V']:.2f} to {row['voltage_high_V']:.2f}",
+            )
         )
     inside = sum(row["voltage_low_V"] <= row["paper_dft_V"] <= row["voltage_high_V"] for row in rows)
     errors_V = [abs(row["voltage_V"] - row["paper_dft_V"]) for row in rows]
     paper_V = [abs(row["paper_predicted_V"] - row["paper_dft_V"]) for row in rows]
-    lines += [
-        "",
-        f"MAE against the paper's DFT voltages: {sum(errors_V) / len(errors_V):.2f} V leak-free,"
+    return TextTable(
+        title="S1: the paper's 26 electrodes, V",
+        header=(
+            "charged / discharged",
+            "paper: DFT",
+            "paper: predicted",
+            "our labels",
+            "ours, leak-free",
+            "90 % interval",
+        ),
+        rows=tuple(cells),
+        formulas=(0,),
+        after=f"MAE against the paper's DFT voltages: {sum(errors_V) / len(errors_V):.2f} V leak-free,"
         f" {sum(paper_V) / len(paper_V):.2f} V in the paper; {inside} of {len(rows)} lie in our interval."
         " The rows were chosen for high voltages, where every honest model predicts towards the mean.",
-    ]
-    return "\n".join(lines)
+    )
 
 
 def _published(published: PublishedScores | None) -> str:
@@ -157,77 +174,79 @@ def _ours(scored: pd.DataFrame, name: str, protocol: str, ion: str = "all") -> s
     return f"{first['mae_V']:.3f} / {first['rmse_V']:.3f} / {r2}"
 
 
-def _s2(scored: pd.DataFrame) -> str:
-    lines = [
-        "### S2: models, MAE / RMSE in V / R²",
-        "",
-        "| model | paper | ours, random | ours, new hosts |",
-        "| --- | --- | --- | --- |",
-    ]
-    for name, published in TABLE_S2.items():
-        lines.append(
-            f"| {EXPERIMENTS[name].label} | {_published(published)} | {_ours(scored, name, RANDOM)}"
-            f" | {_ours(scored, name, FRAMEWORK)} |"
-        )
-    for name in ("mha_resnet_published", "mha_resnet", "element_graph", "ionsieve"):
-        lines.append(
-            f"| {EXPERIMENTS[name].label} | - | {_ours(scored, name, RANDOM)}"
-            f" | {_ours(scored, name, FRAMEWORK)} |"
-        )
-    lines += ["", "Only the first row reads the gravimetric energy, as the paper's models did."]
-    return "\n".join(lines)
+def _s2(scored: pd.DataFrame) -> TextTable:
+    names = (*TABLE_S2, "mha_resnet_published", "mha_resnet", "element_graph", "ionsieve")
+    return TextTable(
+        title="S2: models, MAE / RMSE in V / R²",
+        header=("model", "paper", "ours, random", "ours, new hosts"),
+        rows=tuple(
+            (
+                EXPERIMENTS[name].label,
+                _published(TABLE_S2.get(name)),
+                _ours(scored, name, RANDOM),
+                _ours(scored, name, FRAMEWORK),
+            )
+            for name in names
+        ),
+        after="Only the first row reads the gravimetric energy, as the paper's models did.",
+    )
 
 
-def _s3(scored: pd.DataFrame) -> str:
-    lines = [
-        "### S3: fewer training rows, MAE / RMSE in V / R²",
-        "",
-        "| most rows per 1 V | paper | MHA-ResNet as meant, random | new hosts | IonSieve, random |"
-        " new hosts |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
+def _s3(scored: pd.DataFrame) -> TextTable:
+    rows = []
     for size in (None, *SIZES):
         names = [model if size is None else f"{model}_{size}" for model in BY_ION]
-        cells = [_ours(scored, name, protocol) for name in names for protocol in (RANDOM, FRAMEWORK)]
-        lines.append(f"| {size or 'all'} | {_published(TABLE_S3[size])} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        cells = (_ours(scored, name, protocol) for name in names for protocol in (RANDOM, FRAMEWORK))
+        rows.append((str(size or "all"), _published(TABLE_S3[size]), *cells))
+    return TextTable(
+        title="S3: fewer training rows, MAE / RMSE in V / R²",
+        header=("most rows per 1 V", "paper", *_BY_MODEL),
+        rows=tuple(rows),
+    )
 
 
-def _s4(scored: pd.DataFrame) -> str:
-    lines = [
-        "### S4: by ion, MAE / RMSE in V / R²",
-        "",
-        "| ion | held out | paper | MHA-ResNet as meant, random | new hosts | IonSieve, random | new hosts |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
+def _s4(scored: pd.DataFrame) -> TextTable:
     of_framework = scored[(scored["experiment"] == "ionsieve") & (scored["protocol"] == FRAMEWORK)]
     counts = of_framework[of_framework["working_ion"] != "all"].set_index("working_ion")["count"]
+    rows = []
     for ion in [*TABLE_S4, *(ion for ion in counts.index if ion not in TABLE_S4)]:
         if ion not in counts:
             continue
-        cells = [_ours(scored, name, protocol, ion) for name in BY_ION for protocol in (RANDOM, FRAMEWORK)]
-        lines.append(
-            f"| {ion} | {counts[ion]} | {_published(TABLE_S4.get(ion))} | " + " | ".join(cells) + " |"
-        )
-    return "\n".join(lines)
+        cells = (_ours(scored, name, protocol, ion) for name in BY_ION for protocol in (RANDOM, FRAMEWORK))
+        rows.append((ion, str(counts[ion]), _published(TABLE_S4.get(ion)), *cells))
+    return TextTable(
+        title="S4: by ion, MAE / RMSE in V / R²",
+        header=("ion", "held out", "paper", *_BY_MODEL),
+        rows=tuple(rows),
+    )
 
 
-def _s5(rows: Sequence[Mapping[str, Any]]) -> str:
+def _s5(rows: Sequence[Mapping[str, Any]]) -> TextTable:
     if not rows:
-        return "### S5: volume change\n\nNo source of these electrodes states one."
-    lines = [
-        "### S5: volume change (largest of a pair's steps)",
-        "",
-        "| model | protocol | MAE | 95 % interval | median error | MAE without the largest hundredth |"
-        " that hundredth's share of the MAE |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
+        return TextTable("S5: volume change", after="No source of these electrodes states one.")
     names = {"trees": "boosted trees, logarithmic target", "median": "median of the training rows"}
-    for row in rows:
-        lines.append(
-            f"| {names[row['model']]} | {TITLES[row['protocol']]} | {row['mae']:.3f}"
-            f" | {row['mae_low']:.3f} to {row['mae_high']:.3f} | {row['median_absolute_error']:.3f}"
-            f" | {row['mae_without_the_largest_hundredth']:.3f}"
-            f" | {100 * row['share_of_the_largest_hundredth']:.0f} % |"
-        )
-    return "\n".join(lines)
+    return TextTable(
+        title="S5: volume change (largest of a pair's steps)",
+        header=(
+            "model",
+            "protocol",
+            "MAE",
+            "95 % interval",
+            "median error",
+            "MAE without the largest hundredth",
+            "that hundredth's share of the MAE",
+        ),
+        rows=tuple(
+            (
+                names[row["model"]],
+                TITLES[row["protocol"]],
+                f"{row['mae']:.3f}",
+                f"{row['mae_low']:.3f} to {row['mae_high']:.3f}",
+                f"{row['median_absolute_error']:.3f}",
+                f"{row['mae_without_the_largest_hundredth']:.3f}",
+                f"{100 * row['share_of_the_largest_hundredth']:.0f} %",
+            )
+            for row in rows
+        ),
+        words=(0, 1),
+    )
