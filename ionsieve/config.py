@@ -298,6 +298,10 @@ class CompositionConfig(_Section):
         le=100,
         description="Random splits, a tenth held out, of `snakemake composition_benchmark` and the audit.",
     )
+    benchmark: bool = Field(
+        default=False,
+        description="Run `composition_benchmark` and `leakage_audit` for the report, too.",
+    )
 
 
 class ScreenConfig(_Section):

@@ -176,7 +176,9 @@ def _row(
         "voltage_disagreement_V": None if relaxed_V is None else relaxed_V - candidate["voltage_V"],
         **{name: second_opinion.get(name) for name in _SECOND_OPINION_COLUMNS},
         "score": score,
-        "flags": ";".join(_flags(candidate, measured, md_status, collapsed, min_conductivity_mS_per_cm)),
+        "flags": ";".join(
+            _flags(candidate, second_opinion, measured, md_status, collapsed, min_conductivity_mS_per_cm)
+        ),
     }
 
 
@@ -188,6 +190,7 @@ def _validation_status(validation: Mapping[str, Any]) -> str:
 
 def _flags(
     candidate: Mapping[str, Any],
+    second_opinion: Mapping[str, Any],
     measured: Mapping[str, Any],
     md_status: str,
     collapsed: bool,
@@ -201,12 +204,23 @@ def _flags(
         "out_of_domain": not candidate["in_domain"],
         "anion_redox": candidate["anion_redox"],
         "hull_unknown": candidate["energy_above_hull_eV_per_atom"] is None,
+        "opinions_differ": _opinions_differ(candidate, second_opinion),
         "upper_bound": bound,
         "low_conductivity": value is not None and value < min_conductivity_mS_per_cm,
         "framework_collapsed": collapsed,
         md_status: md_status != OK,
     }
     return [name for name, is_set in present.items() if is_set]
+
+
+def _opinions_differ(candidate: Mapping[str, Any], second_opinion: Mapping[str, Any]) -> bool:
+    """Whether the voltage from the crystal and that from the formula have intervals that do not overlap."""
+    if not second_opinion:
+        return False
+    return bool(
+        second_opinion["composition_voltage_high_V"] < candidate["voltage_low_V"]
+        or second_opinion["composition_voltage_low_V"] > candidate["voltage_high_V"]
+    )
 
 
 def _order(row: Mapping[str, Any]) -> tuple[bool, bool, float, str]:

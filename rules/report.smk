@@ -34,11 +34,16 @@ rule rank:
 rule report:
     input:
         **interpretation_of_report,
+        **composition_benchmark_of_report,
         config="results/config.yaml",
         catalogue="results/data/catalogue.json",
         rejects=after_catalogue("results/data/rejects.csv"),
         out_of_fold=after_catalogue("results/voltage/out_of_fold.parquet"),
         metrics=after_catalogue("results/voltage/metrics.json"),
+        composition_metrics=after_catalogue("results/composition/metrics.json"),
+        composition_out_of_fold=after_catalogue(
+            "results/composition/out_of_fold.parquet"
+        ),
         contributions=lambda wildcards: (
             expand(
                 "results/voltage/contributions/{material_id}/contributions.json",

@@ -72,9 +72,21 @@ def bounded(bound: float) -> dict:
 
 
 def ranked(
-    rows: list[dict], transport: dict, validation: dict | None = None, universal_potential: dict | None = None
+    rows: list[dict],
+    transport: dict,
+    validation: dict | None = None,
+    universal_potential: dict | None = None,
+    second_opinion: dict | None = None,
 ) -> pd.DataFrame:
-    return rank(pd.DataFrame(rows), transport, validation or {}, universal_potential or {}, {}, {}, THRESHOLD)
+    return rank(
+        pd.DataFrame(rows),
+        transport,
+        validation or {},
+        universal_potential or {},
+        second_opinion or {},
+        {},
+        THRESHOLD,
+    )
 
 
 def test_a_conductivity_on_the_threshold_passes_with_one_half():
@@ -170,6 +182,22 @@ def test_a_candidate_without_md_is_missing_and_says_so():
     assert table["md_status"][0] == "missing"
     assert table["md_reason"][0] == "no result of molecular dynamics yet"
     assert table["validation_status"][0] == "missing"
+
+
+@pytest.mark.parametrize(
+    ("low_V", "high_V", "flags"),
+    [(3.6, 4.4, ""), (3.61, 4.4, "opinions_differ"), (1.0, 2.8, ""), (1.0, 2.79, "opinions_differ")],
+)
+def test_a_second_opinion_is_shown_and_flagged_where_its_interval_misses_the_first(low_V, high_V, flags):
+    opinion = {
+        "composition_voltage_V": (low_V + high_V) / 2,
+        "composition_voltage_low_V": low_V,
+        "composition_voltage_high_V": high_V,
+    }
+    row = ranked([shortlisted("a")], {"a": measured(200.0)}, second_opinion={"a": opinion}).iloc[0]
+    assert row["flags"] == flags  # the voltage model says 2.8 to 3.6 V
+    assert {name: row[name] for name in opinion} == opinion
+    assert row["score"] == ranked([shortlisted("a")], {"a": measured(200.0)}).iloc[0]["score"]
 
 
 def test_flags_say_what_to_know_before_trusting_a_row():

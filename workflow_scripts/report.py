@@ -12,14 +12,24 @@ ONE_FILE = (
     "rejects",
     "out_of_fold",
     "metrics",
+    "composition_metrics",
+    "composition_out_of_fold",
     "funnel",
     "screened",
     "shortlist",
     "ranked",
     "validation_summary",
 )
-# Not there when voltage.interpretation is off.
-INTERPRETATION = ("interpretation", "learned_elements", "local_environments")
+# Not there when voltage.interpretation is off, or composition.benchmark.
+WHERE_ASKED_FOR = (
+    "interpretation",
+    "learned_elements",
+    "local_environments",
+    "composition_tables",
+    "composition_held_out",
+    "volume_changes",
+    "leakage_audit",
+)
 FILE_PER_CANDIDATE = ("contributions", "transport", "msd", "potentials", "force_parity", "validation")
 
 
@@ -29,7 +39,7 @@ def main(snakemake: Any) -> None:
     from ionsieve.report.page import build_report
     from ionsieve.report.sources import ReportFiles, load
 
-    there = [name for name in INTERPRETATION if snakemake.input.get(name)]
+    there = [name for name in WHERE_ASKED_FOR if snakemake.input.get(name)]
     one = {name: Path(snakemake.input[name]) for name in (*ONE_FILE, *there)}
     many = {name: [Path(path) for path in snakemake.input.get(name, [])] for name in FILE_PER_CANDIDATE}
     write_text(snakemake.output.page, build_report(load(ReportFiles(**one, **many))))

@@ -193,6 +193,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     ),
     "dnn": Experiment("dense network (DNN)", _dense, FORMULAS, "rivals"),
     "lstm": Experiment("LSTM over elements", _recurrent, FORMULAS, "rivals"),
+    "mha_resnet": _AS_MEANT,
     "mha_resnet_published": Experiment(
         "the same with attention as published, over one position",
         _mha_resnet("published", "SOUND", "corrected"),
@@ -200,7 +201,6 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         "rivals",
         protocols=_TWO,
     ),
-    "mha_resnet": _AS_MEANT,
     "boosting_formulas": Experiment("boosted trees, one-hot formulas", _boosted_trees, FORMULAS, "rivals"),
     "element_graph": Experiment("element graph (after Roost)", _element_graph, FORMULAS, "rivals"),
     "ionsieve": _SHIPPED,

@@ -175,7 +175,7 @@ def _ours(scored: pd.DataFrame, name: str, protocol: str, ion: str = "all") -> s
 
 
 def _s2(scored: pd.DataFrame) -> TextTable:
-    names = (*TABLE_S2, "mha_resnet_published", "mha_resnet", "element_graph", "ionsieve")
+    names = (*TABLE_S2, "mha_resnet", "mha_resnet_published", "element_graph", "ionsieve")
     return TextTable(
         title="S2: models, MAE / RMSE in V / R²",
         header=("model", "paper", "ours, random", "ours, new hosts"),

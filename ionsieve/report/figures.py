@@ -81,7 +81,7 @@ def bubble(sources: ReportSources) -> Figure | None:
     """Voltage against volumetric capacity of all that passed; conductivity as size."""
     if sources.screened is None or sources.screened.empty:
         return None
-    plot = _canvas("Predicted voltage (V)", "Volumetric capacity (Ah/L)")
+    plot = canvas("Predicted voltage (V)", "Volumetric capacity (Ah/L)")
     measured = sources.ranked if sources.ranked is not None else sources.screened.head(0)
     rest = sources.screened[~sources.screened["material_id"].isin(measured["material_id"])]
     if not rest.empty:
@@ -139,7 +139,7 @@ def voltage_distribution(sources: ReportSources) -> Figure | None:
     if not histogram or not histogram["by_source"]:
         return None
     width_V = histogram["bin_V"]
-    plot = _canvas("Predicted voltage (V)", "Candidates")
+    plot = canvas("Predicted voltage (V)", "Candidates")
     for colour, (source, counts) in zip(cycle(SERIES), sorted(histogram["by_source"].items()), strict=False):
         edges = sorted((float(edge), count) for edge, count in counts.items())
         plot.add_bar(
@@ -171,25 +171,7 @@ def parity(sources: ReportSources) -> Figure | None:
     if rows.empty:
         return None
     kinds = html.escape(label_kinds(sources) or "label")
-    plot = _canvas(f"{kinds} voltage (V)", "Predicted voltage (V)")
-    both = np.concatenate([rows["voltage_V"], rows["predicted_voltage_V"]])
-    low_V, high_V = float(np.floor(both.min())), float(np.ceil(both.max()))
-    _diagonal(plot, low_V, high_V)
-    # The commonest ion first, so that rare ones are drawn on top.
-    for ion in rows["working_ion"].value_counts().index:
-        of_ion = rows[rows["working_ion"] == ion]
-        colour, symbol = ION_STYLE.get(ion, (GREY, "circle"))
-        plot.add_scatter(
-            x=of_ion["voltage_V"].round(4).tolist(),
-            y=of_ion["predicted_voltage_V"].round(4).tolist(),
-            mode="markers",
-            name=f"{html.escape(str(ion))} ({len(of_ion)})",
-            marker={"color": colour, "symbol": symbol, "size": 6, "opacity": 0.75},
-            text=[html.escape(text) for text in of_ion["framework"]],
-            hovertemplate="%{text}: %{x:.2f} V, predicted %{y:.2f} V<extra></extra>",
-        )
-    plot.update_yaxes(scaleanchor="x", scaleratio=1)
-    plot.update_xaxes(constrain="domain")
+    plot = voltage_parity(rows, kinds)
     return Figure(
         name="parity",
         title="Voltage model against its labels",
@@ -200,13 +182,48 @@ def parity(sources: ReportSources) -> Figure | None:
     )
 
 
+def voltage_parity(rows: pd.DataFrame, kinds: str) -> go.Figure:
+    """Predicted against label voltage by ion, of rows of :data:`ionsieve.tables.HELD_OUT`.
+
+    Parameters
+    ----------
+    kinds : what the labels are, safe as HTML.
+    """
+    plot = canvas(f"{kinds} voltage (V)", "Predicted voltage (V)")
+    both = np.concatenate([rows["voltage_V"], rows["predicted_voltage_V"]])
+    low_V, high_V = float(np.floor(both.min())), float(np.ceil(both.max()))
+    diagonal(plot, low_V, high_V)
+    hover = "%{text}: %{x:.2f} V, predicted %{y:.2f} V<extra></extra>"
+    by_ion(plot, rows, "voltage_V", "predicted_voltage_V", hover)
+    plot.update_yaxes(scaleanchor="x", scaleratio=1)
+    plot.update_xaxes(constrain="domain")
+    return plot
+
+
+def by_ion(plot: go.Figure, rows: pd.DataFrame, x: str, y: str, hover: str) -> None:
+    """One column of held-out electrodes against another, in the colour and shape of their ion."""
+    # The commonest ion first, so that rare ones are drawn on top.
+    for ion in rows["working_ion"].value_counts().index:
+        of_ion = rows[rows["working_ion"] == ion]
+        colour, symbol = ION_STYLE.get(ion, (GREY, "circle"))
+        plot.add_scatter(
+            x=of_ion[x].round(4).tolist(),
+            y=of_ion[y].round(4).tolist(),
+            mode="markers",
+            name=f"{html.escape(str(ion))} ({len(of_ion)})",
+            marker={"color": colour, "symbol": symbol, "size": 6, "opacity": 0.75},
+            text=[html.escape(text) for text in of_ion["framework"]],
+            hovertemplate=hover,
+        )
+
+
 def learned_elements(sources: ReportSources) -> Figure | None:
     """Element vectors that a network learned from voltages alone, on two principal components."""
     rows, summary = sources.learned_elements, sources.interpretation
     if rows is None or summary is None:
         return None
     first, second = (f"{100 * share:.0f} % of the variance" for share in summary["explained_variance"])
-    plot = _canvas(f"Component 1 ({first})", f"Component 2 ({second})")
+    plot = canvas(f"Component 1 ({first})", f"Component 2 ({second})")
     for name, (colour, symbol) in CLASS_STYLE.items():
         of_class = rows[rows["element_class"] == name]
         if of_class.empty:
@@ -239,7 +256,7 @@ def local_environments(sources: ReportSources) -> Figure | None:
     rows = sources.local_environments
     if rows is None:
         return None
-    plot = _canvas("", "")
+    plot = canvas("", "")
     named = set()
     for is_ion, size, symbol, opacity in ((False, 5, "circle-open", 0.6), (True, 7, "diamond", 0.8)):
         for name, (colour, _) in CLASS_STYLE.items():
@@ -282,7 +299,7 @@ def neighbor_contributions(sources: ReportSources) -> Figure | None:
     formula, material_id, document = explained[0]
     rows = pd.DataFrame(document["neighbors"])
     ion = html.escape(document["working_ion"])
-    plot = _canvas(f"Distance from {ion} (Å)", "Contribution to the voltage (V)")
+    plot = canvas(f"Distance from {ion} (Å)", "Contribution to the voltage (V)")
     for colour, (element, of_element) in zip(
         cycle(SERIES), rows.groupby("neighbor", sort=True), strict=False
     ):
@@ -336,7 +353,7 @@ def msd(sources: ReportSources) -> Figure | None:
     """Mean squared displacement of the working ions and of the host, per candidate and temperature."""
     if not sources.msd:
         return None
-    plot = _canvas("Time (ps)", "MSD (Å²)")
+    plot = canvas("Time (ps)", "MSD (Å²)")
     formulas = {} if sources.ranked is None else sources.ranked.set_index("material_id")["formula"].to_dict()
     places = {material_id: place for place, material_id in enumerate(formulas)}
     curves = sorted(sources.msd, key=lambda curve: places.get(curve.material_id, len(places)))
@@ -378,9 +395,9 @@ def validation_parity(sources: ReportSources) -> Figure | None:
     if rows is None or rows["computed_voltage_V"].notna().sum() == 0:
         return None
     rows = rows[rows["computed_voltage_V"].notna()]
-    plot = _canvas("Predicted voltage (V)", "Computed voltage (V)")
+    plot = canvas("Predicted voltage (V)", "Computed voltage (V)")
     both = np.concatenate([rows["predicted_voltage_V"], rows["computed_voltage_V"]])
-    _diagonal(plot, float(np.floor(both.min())), float(np.ceil(both.max())))
+    diagonal(plot, float(np.floor(both.min())), float(np.ceil(both.max())))
     for (name, of_tier), colour, symbol in zip(
         rows.groupby("tier", sort=False), cycle(SERIES), cycle(("circle", "diamond", "square")), strict=False
     ):
@@ -418,7 +435,7 @@ def arrhenius(sources: ReportSources) -> Figure | None:
     drawn = [entry for entry in drawn if of_kind(entry[2], "value") or of_kind(entry[2], "upper_bound")]
     if not drawn:
         return None
-    plot = _canvas("1000 K / T", "Diffusivity of the ions (cm²/s)")
+    plot = canvas("1000 K / T", "Diffusivity of the ions (cm²/s)")
     for index, (colour, (formula, material_id, temperatures)) in enumerate(
         zip(cycle(SERIES), drawn, strict=False)
     ):
@@ -480,7 +497,7 @@ def _arrhenius_line(
             [estimate.high for estimate in estimates],
             line=edge,
             fill="tonexty",
-            fillcolor=_transparent(colour, 0.16),
+            fillcolor=transparent(colour, 0.16),
         ),
         trace(fitted, middle, line={"color": colour, "width": 2}),
         trace(inverse >= 1000 / coldest_K, middle, line={"color": colour, "width": 1.5, "dash": "dash"}),
@@ -544,7 +561,7 @@ def force_parity(sources: ReportSources) -> Figure | None:
         rows, columns, subplot_titles=[title for title, _ in panels], horizontal_spacing=0.08,
         vertical_spacing=0.16 if rows > 1 else 0.0,
     )  # fmt: skip
-    plot.update_layout(_canvas("", "").layout, margin={"l": 60, "r": 12, "t": 34, "b": 60})
+    plot.update_layout(canvas("", "").layout, margin={"l": 60, "r": 12, "t": 34, "b": 60})
     plot.update_layout(legend_itemsizing="constant")
     tables = [table for _, table in panels]
     by = "kind" if len({kind for table in tables for kind in table["kind"]}) > 1 else "element"
@@ -554,7 +571,7 @@ def force_parity(sources: ReportSources) -> Figure | None:
     for place, table in enumerate(tables):
         cell = {"row": 1 + place // columns, "col": 1 + place % columns}
         reach = 1.05 * float(table[["force_eV_per_A", "predicted_force_eV_per_A"]].abs().to_numpy().max())
-        _diagonal(plot, -reach, reach, **cell)
+        diagonal(plot, -reach, reach, **cell)
         for group, (colour, symbol) in styles.items():
             of_group = table[table[by] == group]
             if of_group.empty:
@@ -606,12 +623,14 @@ def _in_order(sources: ReportSources) -> list[tuple[str, str]]:
     return list(zip(ordered["formula"], ordered["material_id"], strict=True))
 
 
-def _transparent(colour: str, opacity: float) -> str:
+def transparent(colour: str, opacity: float) -> str:
+    """A colour of this module that what lies below shines through."""
     red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
     return f"rgba({red},{green},{blue},{opacity})"
 
 
-def _canvas(x_title: str, y_title: str) -> go.Figure:
+def canvas(x_title: str, y_title: str) -> go.Figure:
+    """An empty plot in the page's style."""
     return go.Figure(
         layout={
             "template": "none",
@@ -676,7 +695,7 @@ def _line(plot: go.Figure, x: float | None = None, y: float | None = None) -> No
         plot.add_hline(y=y, line=style)
 
 
-def _diagonal(plot: go.Figure, low: float, high: float, **cell: int) -> None:
+def diagonal(plot: go.Figure, low: float, high: float, **cell: int) -> None:
     """The line on which both axes agree, in the subplot at ``row`` and ``col``."""
     ends = [low, high]
     plot.add_scatter(

@@ -13,8 +13,9 @@ import yaml
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from ionsieve.composition import leakage_audit, paper_tables
 from ionsieve.potential.softening import stiffened
-from ionsieve.report import figures, wording
+from ionsieve.report import composition_figures, figures, wording
 from ionsieve.report.sources import ReportSources, potential_of
 from ionsieve.transport.arrhenius import ROOM_TEMPERATURE_K
 
@@ -53,6 +54,11 @@ def build_report(sources: ReportSources) -> str:
             figures.learned_elements(sources),
             figures.local_environments(sources),
             figures.neighbor_contributions(sources),
+            composition_figures.composition_parity(sources),
+            composition_figures.residuals_by_size(sources),
+            composition_figures.residuals_by_ion(sources),
+            composition_figures.volume_distribution(sources),
+            composition_figures.volume_parity(sources),
             figures.msd(sources),
             figures.arrhenius(sources),
             figures.force_parity(sources),
@@ -76,6 +82,13 @@ def build_report(sources: ReportSources) -> str:
         coverage_rows=_coverage_rows(sources),
         learned=wording.learned(sources),
         contributions=_contribution_rows(sources),
+        composition=wording.composition(sources),
+        composition_rows=_composition_rows(sources),
+        composition_tables=paper_tables.text_tables(sources.composition_tables)
+        if sources.composition_tables
+        else [],
+        not_run=(sources.composition_tables or {}).get("skipped", {}),
+        audit=leakage_audit.text_tables(sources.leakage_audit) if sources.leakage_audit else [],
         transport=_transport_rows(sources),
         softening=_softening_rows(sources),
         motion=_motion_rows(sources),
@@ -109,6 +122,7 @@ def _environment() -> jinja2.Environment:
         "percent": wording.percent,
         "voltage": wording.voltage,
         "formula": wording.formula,
+        "prose": wording.prose,
         "json_figure": _figure_json,
     }
     return environment
@@ -189,6 +203,9 @@ def _ranked_row(row: Mapping[Any, Any]) -> dict[str, Any]:
         "rank": None if pd.isna(row["rank"]) else int(row["rank"]),
         "label": _label(row),
         "voltage_interval": wording.interval(row["voltage_low_V"], row["voltage_high_V"], wording.voltage),
+        "composition_interval": wording.interval(
+            row["composition_voltage_low_V"], row["composition_voltage_high_V"], wording.voltage
+        ),
         "conductivity": wording.conductivity(row),
         "conductivity_interval": ""
         if bound
@@ -242,6 +259,28 @@ def _metrics_row(name: str, scores: Mapping[str, Any]) -> dict[str, Any]:
         "rmse": wording.voltage(scores["rmse_V"]),
         "r2": wording.voltage(scores["r2"]),
     }
+
+
+def _composition_rows(sources: ReportSources) -> list[dict[str, Any]]:
+    """Errors and coverage of voltages from formulas on hosts never seen: all ions, then each."""
+    metrics = sources.composition_metrics
+    if metrics is None:
+        return []
+    scores, intervals = metrics["protocols"]["framework"], metrics["interval"]
+    shares = {"all": intervals["all"], **intervals["by_ion"]}
+    rows = [
+        ("all", scores["all"]),
+        *scores["by_ion"].items(),
+        ("mean of the ion", scores["ion_mean_baseline"]),
+    ]
+    return [
+        {
+            **_metrics_row(name, scored),
+            "coverage": wording.percent(shares.get(name, {}).get("coverage")),
+            "width": wording.voltage(shares.get(name, {}).get("mean_width_V")),
+        }
+        for name, scored in rows
+    ]
 
 
 def _coverage_rows(sources: ReportSources) -> list[dict[str, Any]]:

@@ -25,6 +25,12 @@ class ReportFiles:
     rejects: Path | None = None
     out_of_fold: Path | None = None
     metrics: Path | None = None
+    composition_metrics: Path | None = None
+    composition_out_of_fold: Path | None = None
+    composition_tables: Path | None = None
+    composition_held_out: Path | None = None
+    volume_changes: Path | None = None
+    leakage_audit: Path | None = None
     interpretation: Path | None = None
     learned_elements: Path | None = None
     local_environments: Path | None = None
@@ -65,6 +71,10 @@ class ReportSources:
     ----------
     config : the resolved configuration.
     catalogue, metrics, funnel : documents of the stages.
+    composition_metrics, composition_out_of_fold : the same of the model that reads formulas alone.
+    composition_tables, leakage_audit : documents of the benchmark of composition models and of the audit.
+    composition_held_out : their held-out predictions (:mod:`ionsieve.composition.benchmark`).
+    volume_changes : of the same pairs (:mod:`ionsieve.composition.volume_change`).
     interpretation : counts of what a network without chemistry learned.
     learned_elements, local_environments : its maps (:mod:`ionsieve.voltage.interpretation_tables`).
     contributions : by material_id, the neighbours that drive its voltage.
@@ -80,6 +90,12 @@ class ReportSources:
     config: Mapping[str, Any] | None = None
     catalogue: Mapping[str, Any] | None = None
     metrics: Mapping[str, Any] | None = None
+    composition_metrics: Mapping[str, Any] | None = None
+    composition_out_of_fold: pd.DataFrame | None = None
+    composition_tables: Mapping[str, Any] | None = None
+    composition_held_out: pd.DataFrame | None = None
+    volume_changes: pd.DataFrame | None = None
+    leakage_audit: Mapping[str, Any] | None = None
     funnel: Mapping[str, Any] | None = None
     interpretation: Mapping[str, Any] | None = None
     learned_elements: pd.DataFrame | None = None
@@ -107,6 +123,14 @@ def load(files: ReportFiles, missing: Sequence[str] | None = None) -> ReportSour
         config=yaml.safe_load(files.config.read_text()) if files.config else None,
         catalogue=read_json(files.catalogue) if files.catalogue else None,
         metrics=read_json(files.metrics) if files.metrics else None,
+        composition_metrics=read_json(files.composition_metrics) if files.composition_metrics else None,
+        composition_out_of_fold=tables.read_table(files.composition_out_of_fold, tables.OUT_OF_FOLD)
+        if files.composition_out_of_fold
+        else None,
+        composition_tables=read_json(files.composition_tables) if files.composition_tables else None,
+        composition_held_out=_composition_held_out(files.composition_held_out),
+        volume_changes=_volume_changes(files.volume_changes),
+        leakage_audit=read_json(files.leakage_audit) if files.leakage_audit else None,
         funnel=read_json(files.funnel) if files.funnel else None,
         interpretation=read_json(files.interpretation) if files.interpretation else None,
         learned_elements=tables.read_table(files.learned_elements, LEARNED_ELEMENTS)
@@ -139,6 +163,23 @@ def load(files: ReportFiles, missing: Sequence[str] | None = None) -> ReportSour
         msd=_msd_curves(files.msd),
         missing=missing,
     )
+
+
+# The two schemas live with what fills them, beside trees that most reports have no use for.
+def _composition_held_out(path: Path | None) -> pd.DataFrame | None:
+    if path is None:
+        return None
+    from ionsieve.composition.benchmark import OUT_OF_FOLD
+
+    return tables.read_table(path, OUT_OF_FOLD)
+
+
+def _volume_changes(path: Path | None) -> pd.DataFrame | None:
+    if path is None:
+        return None
+    from ionsieve.composition.volume_change import HELD_OUT
+
+    return tables.read_table(path, HELD_OUT)
 
 
 def load_partial(
@@ -261,6 +302,7 @@ def _expected_files(
 ) -> dict[str, Path | list[Path]]:
     transport, validation = results / "transport", results / "validation"
     interpretation = results / "voltage" / "interpretation"
+    composition = results / "composition"
     potentials = [SHARED_POTENTIAL] if shared_potential else material_ids
     return {
         "config": results / "config.yaml",
@@ -268,6 +310,12 @@ def _expected_files(
         "rejects": results / "data" / "rejects.csv",
         "metrics": results / "voltage" / "metrics.json",
         "out_of_fold": results / "voltage" / "out_of_fold.parquet",
+        "composition_metrics": composition / "metrics.json",
+        "composition_out_of_fold": composition / "out_of_fold.parquet",
+        "composition_tables": composition / "benchmark" / "table.json",
+        "composition_held_out": composition / "benchmark" / "out_of_fold.parquet",
+        "volume_changes": composition / "experiments" / "volume_change.parquet",
+        "leakage_audit": composition / "leakage_audit.json",
         "interpretation": interpretation / "summary.json",
         "learned_elements": interpretation / "elements.parquet",
         "local_environments": interpretation / "environments.parquet",
@@ -278,7 +326,7 @@ def _expected_files(
         "funnel": results / "screen" / "funnel.json",
         "screened": results / "screen" / "screened.parquet",
         "shortlist": results / "screen" / "shortlist.parquet",
-        "second_opinion": results / "composition" / "shortlist.parquet",
+        "second_opinion": composition / "shortlist.parquet",
         "potentials": [results / "potential" / name / potential_result for name in potentials],
         "force_parity": [
             results / "potential" / name / potential_result.replace(".json", ".parity.parquet")
@@ -303,6 +351,7 @@ def _expected_files(
 _IN_WORDS = {
     "catalogue": "the catalogue of electrodes and candidates",
     "metrics": "the voltage model",
+    "composition_metrics": "the composition model",
     "shortlist": "the shortlist",
     "transport": "molecular dynamics",
     "universal_potential": "the universal potential's voltage",

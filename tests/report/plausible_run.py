@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
+from plausible_composition import write_composition
 
 from ionsieve import tables
 from ionsieve.artifacts import write_json, write_text
 from ionsieve.config import Config
 from ionsieve.ranking import rank, write_csv
-from ionsieve.report.sources import documents_by_material, force_errors
+from ionsieve.report.sources import by_material, documents_by_material, force_errors
 from ionsieve.units import BOLTZMANN_EV_PER_K
 from ionsieve.validation.summary import summary
 from ionsieve.voltage.interpretation_tables import LEARNED_ELEMENTS, LOCAL_ENVIRONMENTS
@@ -38,6 +39,11 @@ def write_run(results: Path, finalists: tuple = FINALISTS, considered: int = 163
     _write_screen(results, finalists, considered)
     for material_id, formula, *_, molecular_dynamics, _ in finalists:
         _write_candidate(results, material_id, formula, *molecular_dynamics)
+    write_composition(
+        results,
+        tables.read_table(results / "screen" / "shortlist.parquet", tables.SCREENED),
+        tables.read_table(results / "voltage" / "out_of_fold.parquet", tables.OUT_OF_FOLD),
+    )
     _write_ranking(results)
 
 
@@ -457,6 +463,7 @@ def _write_ranking(results: Path) -> None:
     computed = summary(shortlist, digests, {"universal_potential": relaxed, "vasp": validation})
     tables.write_table(computed, tables.VALIDATION_SUMMARY, results / "validation" / "summary.parquet")
     errors = force_errors(potentials, shortlist["material_id"])
-    ranked = rank(shortlist, transport, validation, relaxed, {}, errors, 100.0)
+    opinion = tables.read_table(results / "composition" / "shortlist.parquet", tables.SECOND_OPINION)
+    ranked = rank(shortlist, transport, validation, relaxed, by_material(opinion), errors, 100.0)
     tables.write_table(ranked, tables.RANKED, results / "report" / "ranked.parquet")
     write_csv(ranked, results / "candidates.csv")

@@ -1,7 +1,10 @@
+import html
 import json
 import re
 import shutil
 import sys
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +14,14 @@ from plotly.offline import get_plotlyjs
 from pymatgen.core import Lattice, Structure
 
 sys.path.insert(0, str(Path(__file__).parent))
+from plausible_composition import VOLUME_CHANGES_OF_EACH
 from plausible_run import FINALISTS, TEMPERATURE_K, write_run
 
 from ionsieve import tables
 from ionsieve.artifacts import read_json, write_json
+from ionsieve.composition import leakage_audit, paper_tables
+from ionsieve.composition.published import TABLE_S1
+from ionsieve.report.composition_figures import residuals_by_ion
 from ionsieve.report.page import build_report
 from ionsieve.report.sources import ReportFiles, ReportSources, load, load_partial
 from ionsieve.report.wording import formula, headline, number
@@ -29,6 +36,12 @@ def files_of(results: Path) -> ReportFiles:
         rejects=results / "data/rejects.csv",
         out_of_fold=results / "voltage/out_of_fold.parquet",
         metrics=results / "voltage/metrics.json",
+        composition_metrics=results / "composition/metrics.json",
+        composition_out_of_fold=results / "composition/out_of_fold.parquet",
+        composition_tables=results / "composition/benchmark/table.json",
+        composition_held_out=results / "composition/benchmark/out_of_fold.parquet",
+        volume_changes=results / "composition/experiments/volume_change.parquet",
+        leakage_audit=results / "composition/leakage_audit.json",
         interpretation=results / "voltage/interpretation/summary.json",
         learned_elements=results / "voltage/interpretation/elements.parquet",
         local_environments=results / "voltage/interpretation/environments.parquet",
@@ -115,7 +128,8 @@ def test_headline_tells_the_run_in_numbers(finished_run):
 def test_metrics_stand_by_protocol_and_ion_with_counts(finished_page):
     assert "By framework: no host of the training set is scored" in finished_page
     assert "The paper&#39;s random split" in finished_page
-    assert finished_page.count('<th scope="row">Zn</th>') == 4  # three protocols and coverage
+    voltage_model = finished_page.split('id="voltage"')[1].split("</section>")[0]
+    assert voltage_model.count('<th scope="row">Zn</th>') == 4  # three protocols and coverage
     assert "0.30 to 0.37" in finished_page
 
 
@@ -178,9 +192,10 @@ def test_direction_correlation_and_host_are_told_with_reasons(finished_page):
 
 
 def test_every_protocol_of_the_metrics_has_its_errors_by_ion_the_strict_one_first(finished_page):
-    titles = re.findall(r"<h3>(By framework|The paper|By chemical system)", finished_page)
+    voltage_model = finished_page.split('id="voltage"')[1].split("</section>")[0]
+    titles = re.findall(r"<h3>(By framework|The paper|By chemical system)", voltage_model)
     assert titles == ["By framework", "The paper", "By chemical system"]
-    assert finished_page.count('<tr><th scope="row">Mg</th><td class="n">60</td>') == 4  # and coverage
+    assert voltage_model.count('<tr><th scope="row">Mg</th><td class="n">60</td>') == 4  # and coverage
 
 
 def test_coverage_is_told_in_all_by_ion_and_above_the_threshold(finished_page):
@@ -270,7 +285,7 @@ def test_every_tier_of_a_finalist_stands_beside_the_prediction(finished_page):
 
 
 def test_figures_have_a_text_for_who_cannot_see_them(finished_page):
-    assert len(re.findall(r'role="img" aria-label="[^"]{30,}"', finished_page)) == 10
+    assert len(re.findall(r'role="img" aria-label="[^"]{30,}"', finished_page)) == 15
 
 
 def test_same_run_gives_the_same_bytes(finished_run, tmp_path):
@@ -306,7 +321,120 @@ def test_every_run_shows_a_diffusivity_with_its_interval_or_its_bound(finished_p
 def test_partial_report_without_any_file_says_what_is_missing(tmp_path):
     page = own(build_report(partial(tmp_path)))
     assert "Partial report." in page
-    assert "Missing: the catalogue of electrodes and candidates; the voltage model; the shortlist" in page
+    assert (
+        "Missing: the catalogue of electrodes and candidates; the voltage model; the composition model;"
+        in page
+    )
+
+
+def test_second_opinion_stands_beside_the_voltage_and_a_flag_tells_where_both_part(finished_page):
+    ranking = finished_page.split('id="ranking"')[1].split("</section>")[0]
+    assert '>3.32<small>2.72 to 3.92</small></td>\n      <td class="n" data-sort="2.82' in ranking
+    assert ">2.82<small>2.02 to 3.62</small></td>" in ranking
+    assert ranking.count(">opinions differ</span>") == 1  # of the control, 1.10 V against 3.10 V
+    assert "<dt>from formula</dt>" in ranking and "<dt>opinions differ</dt>" in ranking
+
+
+def test_a_ranking_without_second_opinion_shows_a_dash(finished_run):
+    (finished_run / "composition/shortlist.parquet").unlink()
+    page = own(build_report(partial(finished_run)))
+    row = page.split("demo-spinel-MgMn2O4</small>")[1].split("</tr>")[0]
+    assert "2.72 to 3.92" in row and '<td class="n" data-sort="nan">–<small></small></td>' in row
+
+
+def test_voltages_from_formulas_are_told_with_errors_by_ion_and_coverage(finished_page):
+    section = finished_page.split('id="formulas"')[1].split("</section>")[0]
+    assert "never seen is 0.41 V (0.39 to 0.43) over 330 electrodes; the voltage model, which sees" in section
+    assert "held 90 % of the labels, where 90 % was the aim" in section
+    zinc = section.split('<th scope="row">Zn</th>')[1].split("</tr>")[0]
+    assert re.findall(r">([^<>]+)</td>", zinc) == ["30", "7", "0.41", "0.39 to 0.43", "0.81", "90", "1.61"]
+    points = [t for t in figure(finished_page, "composition-parity")["data"] if t.get("mode") == "markers"]
+    assert sum(len(trace["x"]) for trace in points) == 330
+
+
+def test_every_table_of_the_paper_stands_beside_ours(finished_page):
+    section = finished_page.split('id="composition"')[1].split("</section>")[0]
+    assert re.findall(r"<summary>(S\d)", section) == ["S1", "S2", "S3", "S4", "S5"]
+    assert section.count(" / Li") + section.count(" / Na") + section.count(" / Cs") + section.count(
+        " / Rb"
+    ) == len(TABLE_S1)
+    assert '<td class="n">0.08 / 0.13 / 0.983</td>' in section  # magnesium, as published
+    assert "0.850 (0.791 to 0.910)" in section  # the mean of the ion on new hosts
+    assert "Not run: boosting crystal; no source of these electrodes states space groups." in section
+
+
+def test_residuals_are_drawn_by_size_of_the_training_set_and_by_ion(finished_page):
+    by_size = figure(finished_page, "residuals-by-size")["data"]
+    assert len(by_size) == 10
+    assert [t["name"] for t in by_size if t["showlegend"]] == [
+        "all",
+        "at most 200",
+        "at most 150",
+        "at most 100",
+        "at most 50",
+    ]
+    assert all(90 < sum(trace["y"]) <= 100.1 for trace in by_size)
+    boxes = figure(finished_page, "residuals-by-ion")["data"]
+    assert [box["name"] for box in boxes] == ["MHA-ResNet as meant", "IonSieve"]
+    assert boxes[1]["x"][:2] == ["Li<br>120", "Na<br>60"] and len(boxes[1]["x"]) == 8
+    for box in boxes:
+        ordered = [box[name] for name in ("lowerfence", "q1", "median", "q3", "upperfence")]
+        assert all(
+            low <= high for lower, upper in pairwise(ordered) for low, high in zip(lower, upper, strict=True)
+        )
+
+
+def test_quantiles_of_residuals_are_those_of_the_held_out_rows(finished_run):
+    held_out = load(files_of(finished_run)).composition_held_out
+    rows = held_out[(held_out["experiment"] == "ionsieve") & (held_out["working_ion"] == "Li")]
+    residuals_V = rows["predicted_voltage_V"] - rows["voltage_V"]
+    box = residuals_by_ion(load(files_of(finished_run))).plot.data[1]
+    assert box.median[0] == pytest.approx(residuals_V.median(), abs=6e-4)
+    assert box.upperfence[0] == pytest.approx(residuals_V.quantile(0.95), abs=6e-4)
+
+
+def test_volume_changes_keep_their_tail_on_logarithmic_axes(finished_page):
+    distribution, drawn = (figure(finished_page, f"volume-{name}") for name in ("distribution", "parity"))
+    stated, predicted, median = distribution["data"]
+    assert sum(stated["y"]) == sum(predicted["y"]) == VOLUME_CHANGES_OF_EACH
+    assert median["x"] == [0.051, 0.051]
+    points = next(trace for trace in drawn["data"] if trace["mode"] == "markers")
+    assert (min(points["x"]), max(points["x"])) == (0.001, 41.0)
+    assert drawn["layout"]["xaxis"]["type"] == drawn["layout"]["yaxis"]["type"] == "log"
+
+
+def test_the_audit_gives_a_verdict_for_each_block_and_shows_the_overlaps(finished_page):
+    section = finished_page.split('id="audit"')[1].split("</section>")[0]
+    energy = section.split('<th scope="row">gravimetric energy</th>')[1].split("</tr>")[0]
+    assert "+330 mV (+82 %)" in energy and "<td>leaks</td>" in energy
+    assert "<code>energy_grav / capacity_grav</code> against the voltage, 330 electrodes" in section
+    assert '<td class="n">71 %</td><td class="n">22 %</td><td class="n">5 %</td>' in section
+
+
+def test_markdown_and_page_show_the_same_cells(finished_run, finished_page):
+    sources = load(files_of(finished_run))
+    markdown = paper_tables.to_markdown(sources.composition_tables)
+    markdown += leakage_audit.to_markdown(sources.leakage_audit)
+    cells = {cell.strip() for line in markdown.splitlines() if line[:1] == "|" for cell in line.split("|")}
+    text = html.unescape(re.sub(r"</?(sub|code)>", "", finished_page)).replace("–", "-")
+    assert {cell for cell in cells if f">{cell}<" not in text} <= {"", "---"}
+
+
+def test_a_run_without_the_benchmark_leaves_it_out(finished_run):
+    shutil.rmtree(finished_run / "composition/benchmark")
+    shutil.rmtree(finished_run / "composition/experiments")
+    (finished_run / "composition/leakage_audit.json").unlink()
+    page = own(build_report(partial(finished_run)))
+    assert "figure-composition-parity" in page and 'id="formulas"' in page
+    assert 'id="composition"' not in page and 'id="audit"' not in page and "figure-residuals" not in page
+
+
+def test_electrodes_whose_source_states_no_volumes_leave_those_figures_out(finished_run):
+    sources = load(files_of(finished_run))
+    summary = dict(sources.composition_tables) | {"table_s5": []}
+    bare = replace(sources, volume_changes=sources.volume_changes.head(0), composition_tables=summary)
+    page = own(build_report(bare))
+    assert "No source of these electrodes states one." in page and "figure-volume" not in page
 
 
 def test_partial_report_before_md_shows_the_shortlist_unranked(finished_run):
