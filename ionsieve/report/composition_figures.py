@@ -26,7 +26,7 @@ from ionsieve.report.figures import (
     voltage_parity,
 )
 from ionsieve.report.sources import ReportSources
-from ionsieve.report.wording import MODELS_OF_PAPER_TABLES, label_kinds, percent
+from ionsieve.report.wording import MODELS_OF_PAPER_TABLES, label_kinds, number, percent
 
 RESIDUAL_BIN_V = 0.2
 LARGEST_RESIDUAL_V = 2.0
@@ -69,6 +69,7 @@ def residuals_by_size(sources: ReportSources) -> Figure | None:
     plot.update_layout(canvas("", "").layout, margin={"l": 60, "r": 12, "t": 56, "b": 60})
     edges_V = np.arange(-LARGEST_RESIDUAL_V, LARGEST_RESIDUAL_V + RESIDUAL_BIN_V / 2, RESIDUAL_BIN_V)
     beyond = []
+    named: set[str] = set()
     for column, model in enumerate(BY_ION, start=1):
         for size, colour, dash in zip((None, *SIZES), SERIES, DASHES, strict=False):
             rows = residuals_V[model, size]
@@ -83,23 +84,25 @@ def residuals_by_size(sources: ReportSources) -> Figure | None:
                 mode="lines",
                 name=name,
                 legendgroup=name,
-                showlegend=column == 1,
+                showlegend=name not in named,
                 line={"color": colour, "dash": dash, "width": 2, "shape": "hvh"},
                 hovertemplate=name + ": %{y:.1f} % at %{x:+.2f} V<extra></extra>",
                 row=1,
                 col=column,
             )
+            named.add(name)
     plot.update_xaxes(title={"text": "Residual (V)", "standoff": 4}, zeroline=True)
     plot.update_xaxes(zerolinecolor=GREY)
     plot.update_yaxes(title={"text": f"Electrodes (% per {RESIDUAL_BIN_V:g} V)", "standoff": 4}, col=1)
+    plot.update_yaxes(zeroline=False)
     return Figure(
         name="residuals-by-size",
-        title="Residuals with fewer training rows",
+        title="S3: residuals with fewer training rows",
         alternative="Distribution of predicted minus label voltage on hosts never seen, for training sets of "
         "all rows and of at most 200, 150, 100 and 50 rows per 1 V, by model.",
-        caption="Residuals are predicted minus label. Table S3’s training sets: at most so "
-        f"many rows in each 1 V of voltage. Up to {percent(max(beyond))} % of the electrodes lie beyond the "
-        "ends.",
+        caption="Residuals are predicted minus label, on hosts never seen. Table S3’s training sets: at "
+        f"most so many rows in each 1 V of voltage. Up to {percent(max(beyond))} % of the electrodes lie "
+        "beyond the ends.",
         plot=plot,
     )
 
@@ -107,9 +110,12 @@ def residuals_by_size(sources: ReportSources) -> Figure | None:
 def residuals_by_ion(sources: ReportSources) -> Figure | None:
     """Quantiles of the residuals of both models of table S4, by ion."""
     residuals_V = {model: _residuals_V(sources, model) for model in BY_ION}
-    counts = pd.concat(list(residuals_V.values())).index.value_counts()
+    counts = pd.DataFrame({model: rows.index.value_counts() for model, rows in residuals_V.items()}).max(
+        axis=1
+    )
     if counts.empty:
         return None
+    counts = counts.sort_values(ascending=False, kind="stable").astype(int)
     ions = [ion for ion in TABLE_S4 if ion in counts]
     ions += [ion for ion in counts.index if ion not in TABLE_S4]
     plot = canvas("", "Predicted minus label (V)")
@@ -121,7 +127,7 @@ def residuals_by_ion(sources: ReportSources) -> Figure | None:
             for share in (0.05, 0.25, 0.5, 0.75, 0.95)
         )
         plot.add_box(
-            x=[f"{html.escape(ion)}<br>{len(of_model[[ion]])}" for ion in there],
+            x=[f"{html.escape(ion)}<br>{counts[ion]}" for ion in there],
             lowerfence=low, q1=first, median=middle, q3=third, upperfence=high,
             name=MODELS_OF_PAPER_TABLES[model],
             line={"color": colour, "width": 1.5},
@@ -131,11 +137,11 @@ def residuals_by_ion(sources: ReportSources) -> Figure | None:
     plot.update_yaxes(zeroline=True, zerolinecolor=GREY)
     return Figure(
         name="residuals-by-ion",
-        title="Residuals by ion",
+        title="S4: residuals by ion",
         alternative=f"Box plots of predicted minus label voltage on hosts never seen, for {len(ions)} "
         "working ions and two models.",
-        caption="Box: the middle half of the electrodes, with their median; whiskers: the middle nine "
-        "tenths. Numbers are electrodes.",
+        caption="Hosts never seen. Box: the middle half of the electrodes, with their median; whiskers: "
+        "the middle nine tenths. Numbers are electrodes.",
         plot=plot,
     )
 
@@ -189,8 +195,8 @@ def volume_distribution(sources: ReportSources) -> Figure | None:
         alternative=f"Distribution of {len(rows)} volume changes on a logarithmic axis: as stated, as "
         "predicted from formulas, and the median that is the baseline.",
         caption="Larger over smaller volume, minus 1. No row is left out: what is stated ends at "
-        f"{rows['volume_change'].max():.2g}. Changes below {SMALLEST_CHANGE:g} are counted in the first bin "
-        f"({(rows['volume_change'] < SMALLEST_CHANGE).sum()} of {len(rows)}).",
+        f"{number(rows['volume_change'].max(), 2)}. Changes below {SMALLEST_CHANGE:g} are counted in the "
+        f"first bin ({(rows['volume_change'] < SMALLEST_CHANGE).sum()} of {len(rows)}).",
         plot=plot,
     )
 

@@ -21,7 +21,7 @@ from ionsieve import tables
 from ionsieve.artifacts import read_json, write_json
 from ionsieve.composition import leakage_audit, paper_tables
 from ionsieve.composition.published import TABLE_S1
-from ionsieve.report.composition_figures import residuals_by_ion
+from ionsieve.report.composition_figures import residuals_by_ion, residuals_by_size
 from ionsieve.report.page import build_report
 from ionsieve.report.sources import ReportFiles, ReportSources, load, load_partial
 from ionsieve.report.wording import formula, headline, number
@@ -382,6 +382,15 @@ def test_residuals_are_drawn_by_size_of_the_training_set_and_by_ion(finished_pag
         assert all(
             low <= high for lower, upper in pairwise(ordered) for low, high in zip(lower, upper, strict=True)
         )
+
+
+def test_residuals_of_one_model_alone_keep_their_legend_and_their_ions(finished_run):
+    sources = load(files_of(finished_run))
+    held_out = sources.composition_held_out
+    alone = replace(sources, composition_held_out=held_out[held_out["experiment"].str.startswith("ionsieve")])
+    assert [trace.showlegend for trace in residuals_by_size(alone).plot.data] == [True] * 5
+    box, with_both = residuals_by_ion(alone).plot.data[-1], residuals_by_ion(sources).plot.data[-1]
+    assert box.x == with_both.x and box.median == with_both.median
 
 
 def test_quantiles_of_residuals_are_those_of_the_held_out_rows(finished_run):
