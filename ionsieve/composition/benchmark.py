@@ -78,13 +78,20 @@ def run(
     """
     if name not in EXPERIMENTS:
         raise DataError(f"there is no experiment {name!r}; known: {', '.join(EXPERIMENTS)}")
-    experiment = EXPERIMENTS[name]
     what = {"experiment": name, "protocol": protocol}
     try:
-        columns = columns_of(electrodes, experiment.blocks)
+        held_out, audits = _run_folds(electrodes, name, protocol, n_folds, random_splits, seed)
     except NotStated as reason:
-        empty = HELD_OUT.empty_table().to_pandas()
-        return empty, [{**what, "skipped": str(reason)}]
+        return HELD_OUT.empty_table().to_pandas(), [{**what, "skipped": str(reason)}]
+    return held_out, [{**what, **audited} for audited in audits]
+
+
+def _run_folds(
+    electrodes: Electrodes, name: str, protocol: str, n_folds: int, random_splits: int, seed: int
+) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """As :func:`run`; raises NotStated where no source states what is read."""
+    experiment = EXPERIMENTS[name]
+    columns = columns_of(electrodes, experiment.blocks)
     folds = range(random_splits if protocol == RANDOM else n_folds)[: experiment.most_folds]
     held_out_tables, audits = [], []
     for fold in folds:
@@ -97,7 +104,7 @@ def run(
             protocol=protocol, fold=fold, predicted_voltage_V=predict(name, task)
         )
         held_out_tables.append(rows[HELD_OUT.names])
-        audits.append({**what, "fold": fold, **found})
+        audits.append({"fold": fold, **found})
     return pd.concat(held_out_tables, ignore_index=True), audits
 
 

@@ -92,8 +92,10 @@ def _system(state: str) -> Callable[[Electrodes], pd.DataFrame]:
     def columns(electrodes: Electrodes) -> pd.DataFrame:
         from ionsieve.composition.published_inputs import crystal_systems
 
-        names = electrodes.calculated[f"{state}_crystal_system"].tolist()
-        unknown = [None] * len(names)
+        stated = electrodes.calculated[f"{state}_crystal_system"]
+        names, unknown = stated.tolist(), [None] * len(stated)
+        if stated.isna().all():
+            return pd.DataFrame({f"{state}_system": np.full(len(stated), np.nan)})
         both = crystal_systems(*((names, unknown) if state == "charged" else (unknown, names)))
         return both.filter(regex=f"^{state}_")
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from ionsieve.composition.blocks import BLOCKS, PUBLISHED, Electrodes, columns_of
 from ionsieve.errors import DataError
+from ionsieve.voltage.leakage import blinded_table
 from ionsieve.voltage.metrics import ion_mean_predictions_V
 from ionsieve.voltage.splits import CHEMICAL_SYSTEM, FRAMEWORK
 
@@ -31,7 +32,10 @@ SPACE_GROUPS = ("charged_space_group", "discharged_space_group")
 
 @dataclass(frozen=True)
 class Task:
-    """What an experiment hands to its model: columns and targets (NaN where hidden) of S rows, two sets."""
+    """What an experiment hands to its model: columns and targets (NaN where hidden) of S rows, two sets.
+
+    Of the held-out rows the electrodes' tables hold no answer either; columns do, where a leak is measured.
+    """
 
     electrodes: Electrodes
     columns: pd.DataFrame
@@ -279,7 +283,12 @@ def predict(name: str, task: Task) -> np.ndarray:
     rows = task.training_rows
     if experiment.most_per_volt is not None:
         rows = training_rows_per_volt(hidden, rows, experiment.most_per_volt, task.seed)
-    predicted = experiment.model(replace(task, targets=hidden, training_rows=rows))
+    electrodes = replace(
+        task.electrodes,
+        table=blinded_table(task.electrodes.table, task.training_rows),
+        calculated=blinded_table(task.electrodes.calculated, task.training_rows),
+    )
+    predicted = experiment.model(replace(task, electrodes=electrodes, targets=hidden, training_rows=rows))
     bad = int((~np.isfinite(predicted)).sum())
     if bad or predicted.shape != task.held_out_rows.shape:
         raise DataError(

@@ -50,14 +50,15 @@ class LeakageError(DataError):
 
 def blinded(electrodes: "Electrodes", training_rows: np.ndarray) -> "Electrodes":
     """The electrodes with every answer outside ``training_rows`` replaced by NaN."""
-    hidden = np.ones(len(electrodes.table), dtype=bool)
+    return replace(electrodes, table=blinded_table(electrodes.table, training_rows))
+
+
+def blinded_table(table: pd.DataFrame, training_rows: np.ndarray) -> pd.DataFrame:
+    """A table with every answer, known by its column's name, outside ``training_rows`` replaced by NaN."""
+    hidden = np.ones(len(table), dtype=bool)
     hidden[training_rows] = False
-    answers = {
-        name: electrodes.table[name].mask(hidden)
-        for name in electrodes.table.columns
-        if ANSWER_NAME.search(name)
-    }
-    return replace(electrodes, table=electrodes.table.assign(**answers))
+    answers = {name: table[name].mask(hidden) for name in table.columns if ANSWER_NAME.search(name)}
+    return table.assign(**answers)
 
 
 def audit(
@@ -237,15 +238,17 @@ def _r2_by_kind(
 def _standardised(training: np.ndarray, held_out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Both with the training rows' mean and scale; unknown values are the mean, constant columns go.
 
-    Held-out values stay within the training rows' range: a feature that hardly varies there (the share of
-    a rare element) would else spoil the fit of the others, and hide a copy among them.
+    Held-out values stay within the training rows' range and half of it beyond its ends: a feature that hardly
+    varies there (the share of a rare element) would else spoil the fit of the others, and hide a copy among
+    them. Cut at the range itself, one row outside it would hide a small difference of two large columns.
     """
     training, held_out = (np.where(np.isfinite(rows), rows, np.nan) for rows in (training, held_out))
     kept = np.isfinite(training).any(axis=0)
     training, held_out = training[:, kept], held_out[:, kept]
     mean, scale = np.nanmean(training, axis=0), np.nanstd(training, axis=0)
     varies = scale > 1e-12 * np.maximum(np.abs(mean), 1e-300)
-    held_out = np.clip(held_out, np.nanmin(training, axis=0), np.nanmax(training, axis=0))
+    low, high = np.nanmin(training, axis=0), np.nanmax(training, axis=0)
+    held_out = np.clip(held_out, low - (high - low) / 2.0, high + (high - low) / 2.0)
     return tuple(  # type: ignore[return-value]
         np.nan_to_num((rows[:, varies] - mean[varies]) / scale[varies]) for rows in (training, held_out)
     )
