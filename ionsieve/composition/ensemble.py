@@ -4,7 +4,6 @@ A formula whose host was in training is predicted by the one member that never s
 of the members. Whatever the model says is therefore leak-free.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from ase.data import atomic_numbers, chemical_symbols
+from ase.data import chemical_symbols
 from pymatgen.core import Composition
 
 from ionsieve.composition.descriptors import describe
+from ionsieve.composition.formulas import HOST_TOLERANCE, N_ELEMENTS
 from ionsieve.composition.pairs import Pairs
 from ionsieve.voltage.boosting import BoostedTrees, train_trees
 from ionsieve.voltage.state_files import RUN_AGAIN, load_state, save_state
@@ -119,24 +119,30 @@ class CompositionEnsemble:
         )
 
     def _folds(self, pairs: Pairs) -> np.ndarray:
-        """Fold of the host of each pair, -1 where it was not in training, shape (S,)."""
-        # Names are dear to make; most new hosts already differ in their elements.
-        may_be_known = np.array(
-            [frozenset(np.flatnonzero(host)) in self._known_elements for host in pairs.host], dtype=bool
-        )
+        """Fold of the training host that is each pair's own, or within rounding of it; -1 of a new host."""
         folds = np.full(len(pairs), -1)
-        folds[may_be_known] = [
-            self.fold_of_framework.get(host, -1) for host in frameworks(pairs[may_be_known])
-        ]
+        for row, host in enumerate(pairs.host):
+            if (known := self._known_hosts.get((host > 0).tobytes())) is None:
+                continue
+            hosts, of_hosts = known
+            differences = np.abs(hosts - host).max(axis=1)
+            nearest = int(differences.argmin())
+            if differences[nearest] <= HOST_TOLERANCE:
+                folds[row] = of_hosts[nearest]
         return folds
 
     @cached_property
-    def _known_elements(self) -> frozenset[frozenset[int]]:
-        """Atomic numbers of each host that was in training."""
-        return frozenset(
-            frozenset(atomic_numbers[symbol] for symbol in re.findall("[A-Z][a-z]?", host))
-            for host in self.fold_of_framework
-        )
+    def _known_hosts(self) -> dict[bytes, tuple[np.ndarray, np.ndarray]]:
+        """Hosts that were in training, shape (H, 119), and their folds, by the elements that they hold."""
+        known: dict[bytes, tuple[list[np.ndarray], list[int]]] = {}
+        for framework, fold in self.fold_of_framework.items():
+            host = np.zeros(N_ELEMENTS + 1)
+            for element, share in Composition(framework).fractional_composition.items():
+                host[element.Z] = share
+            hosts, folds = known.setdefault((host > 0).tobytes(), ([], []))
+            hosts.append(host)
+            folds.append(fold)
+        return {key: (np.stack(hosts), np.array(folds)) for key, (hosts, folds) in known.items()}
 
     def save(self, path: Path | str) -> None:
         """Write all that predictions need to one torch file."""
