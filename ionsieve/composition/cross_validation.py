@@ -42,7 +42,7 @@ def run_fold(
     hidden_V[training] = electrodes.voltages_V[training]
     member_seed = int(np.random.SeedSequence([seed, fold]).generate_state(1)[0])
     member = train_member(electrodes.pairs, hidden_V, training, member_seed)
-    predictions_V = member.trees.predict_V(describe(electrodes.pairs[held_out]).to_numpy())
+    predictions_V = member.predict_V(describe(electrodes.pairs[held_out]).to_numpy())
     rows = table.iloc[held_out][
         ["electrode_id", "material_id", "working_ion", "framework", "voltage_V", "x_charged"]
     ]

@@ -41,6 +41,10 @@ class CompositionMember:
     trees: BoostedTrees
     seen_numbers: frozenset[int]
 
+    def predict_V(self, descriptors: np.ndarray) -> np.ndarray:
+        """Voltages of S pairs in V, shape (S,); ``descriptors`` are theirs, shape (S, D)."""
+        return self.trees.predict_V(descriptors, TREES_AT_ONCE)
+
     def to_state(self) -> dict[str, Any]:
         """Tensors and plain values, loadable with ``weights_only=True``."""
         return {"trees": self.trees.to_state(), "seen_numbers": sorted(self.seen_numbers)}
@@ -92,7 +96,7 @@ class CompositionEnsemble:
         whether the host was in training, so that one member alone predicts.
         """
         descriptors = describe(pairs).to_numpy()
-        member_V = np.stack([member.trees.predict_V(descriptors, TREES_AT_ONCE) for member in self.members])
+        member_V = np.stack([member.predict_V(descriptors) for member in self.members])
         disagreements_V = np.zeros_like(member_V)  # of one half alone there are none
         unseen = ~np.isin(np.arange(pairs.host.shape[1]), list(self.seen_numbers))
         has_unseen = np.any(pairs.amounts(pairs.ions_discharged)[:, unseen] > 0, axis=1)

@@ -106,7 +106,7 @@ def test_a_known_host_is_predicted_by_the_member_that_never_saw_it(run, shipped_
     ensemble = shipped_model.ensemble
     pairs = Pairs.of([pair_of(KNOWN, "Mg")])
     member = ensemble.members[ensemble.fold_of_framework["MnO2"]]
-    expected_V = member.trees.predict_V(describe(pairs).to_numpy())[0]
+    expected_V = member.predict_V(describe(pairs).to_numpy())[0]
     assert rows_of(run(KNOWN))["voltage_V"][0] == pytest.approx(expected_V, rel=1e-5)
     assert "host was in training" not in run(NEW).stderr
 

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ionsieve.composition import cross_validation
 from ionsieve.composition.blocks import Electrodes
 from ionsieve.composition.cross_validation import assemble, measure, model_card, run_fold
 from ionsieve.composition.descriptors import describe
@@ -25,7 +24,6 @@ from ionsieve.composition.second_opinion import second_opinion
 from ionsieve.errors import DataError
 from ionsieve.tables import OUT_OF_FOLD, SCREENED, SECOND_OPINION, to_arrow
 from ionsieve.voltage import boosting
-from ionsieve.voltage.members import MemberPrediction
 from ionsieve.voltage.splits import framework_folds
 
 N_FOLDS = 3
@@ -35,7 +33,6 @@ N_FOLDS = 3
 def _short_trainings() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(boosting.VOLTAGE_PARAMETERS, "num_iterations", 60)
-        patch.setattr(cross_validation, "SCHEDULE", replace(cross_validation.SCHEDULE, epochs=2))
         yield
 
 
@@ -76,9 +73,8 @@ class Shifted:
     def __init__(self, member: CompositionMember, shift_V: float) -> None:
         self.member, self.shift_V, self.seen_numbers = member, shift_V, member.seen_numbers
 
-    def predict(self, pairs: Pairs, descriptors: np.ndarray) -> MemberPrediction:
-        found = self.member.predict(pairs, descriptors)
-        return MemberPrediction(found.voltages_V + self.shift_V, found.disagreements_V)
+    def predict_V(self, descriptors: np.ndarray) -> np.ndarray:
+        return self.member.predict_V(descriptors) + self.shift_V
 
 
 # Members
@@ -103,20 +99,11 @@ def test_held_out_voltages_reach_no_member(few, folds):
     np.testing.assert_array_equal(member.to_state()["trees"], folds[1][0].to_state()["trees"])
 
 
-def test_a_members_voltage_is_the_mean_of_its_halves_and_tells_their_disagreement(few, folds):
-    member, pairs = folds[0][0], few.pairs[:9]
-    descriptors = describe(pairs).to_numpy()
-    trees_V, graph_V = member.trees.predict_V(descriptors), member.graph.predict_V(pairs)
-    found = member.predict(pairs, descriptors)
-    np.testing.assert_allclose(found.voltages_V, (trees_V + graph_V) / 2)
-    np.testing.assert_allclose(found.disagreements_V, np.abs(trees_V - graph_V))
-
-
 def test_a_member_comes_back_from_its_file_to_the_last_byte(few, folds, tmp_path):
     save_member(tmp_path / "state.pt", folds[0][0])
     again = load_member(tmp_path / "state.pt")
     descriptors = describe(few.pairs).to_numpy()
-    first, second = (member.predict(few.pairs, descriptors).voltages_V for member in (folds[0][0], again))
+    first, second = (member.predict_V(descriptors) for member in (folds[0][0], again))
     np.testing.assert_array_equal(first, second)
     with pytest.raises(DataError, match=r"state\.pt"):
         CompositionEnsemble.load(tmp_path / "state.pt")
@@ -197,9 +184,7 @@ def test_a_rounded_formulas_host_is_the_known_one(ensemble, framework, formulas)
     knowing = replace(ensemble, fold_of_framework={framework: 1, "MnO2": 2})
     found = knowing.predict(pairs_of(*formulas))
     assert found["known_host"].all()
-    own_V = (
-        knowing.members[1].predict(pairs_of(*formulas), describe(pairs_of(*formulas)).to_numpy()).voltages_V
-    )
+    own_V = knowing.members[1].predict_V(describe(pairs_of(*formulas)).to_numpy())
     np.testing.assert_array_equal(found["voltage_V"], own_V)
     assert not knowing.predict(pairs_of("LiNi0.4Mn0.3Co0.3O2", "LiMnO"))["known_host"].any()
 
@@ -208,8 +193,7 @@ def test_of_two_hosts_within_rounding_the_nearer_one_decides(ensemble):
     knowing = replace(ensemble, fold_of_framework={"Cr2O5": 0, "Cr19O48": 2})
     pairs = pairs_of("LiCr2O5", "LiCr19O48")
     expected_V = [
-        knowing.members[fold].predict(pairs, describe(pairs).to_numpy()).voltages_V[row]
-        for row, fold in enumerate((0, 2))
+        knowing.members[fold].predict_V(describe(pairs).to_numpy())[row] for row, fold in enumerate((0, 2))
     ]
     assert knowing.predict(pairs)["voltage_V"].tolist() == expected_V
 
