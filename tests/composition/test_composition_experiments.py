@@ -194,7 +194,7 @@ def test_an_experiment_on_a_copy_of_the_answer_is_stopped(few, monkeypatch):
         columns=lambda electrodes: pd.DataFrame({"content_looks_honest": 3.0 * electrodes.voltages_V - 1.0}),
     )
     monkeypatch.setitem(BLOCKS, "copy", copies)
-    monkeypatch.setitem(EXPERIMENTS, "copy", replace(EXPERIMENTS["boosting"], blocks=("descriptors", "copy")))
+    monkeypatch.setitem(EXPERIMENTS, "copy", replace(EXPERIMENTS["ionsieve"], blocks=("descriptors", "copy")))
     with pytest.raises(LeakageError, match="give the held-out voltages away"):
         run(few, "copy", "framework", 3, 1, 0)
 
@@ -213,7 +213,7 @@ def test_an_unknown_experiment_is_named(few):
 def outcomes(few) -> dict[tuple[str, str], tuple[pd.DataFrame, list[dict]]]:
     return {
         (name, protocol): run(few, name, protocol, 3, 2, 0)
-        for name in ("ion_mean", "boosting", "with_energy_grav")
+        for name in ("ion_mean", "ionsieve", "with_energy_grav")
         for protocol in EXPERIMENTS[name].protocols
     }
 
@@ -228,12 +228,12 @@ def test_a_run_gives_a_voltage_to_each_held_out_row_of_each_fold(few, outcomes):
             (name, protocol)
         ] * len(audits)
         json.dumps(audits, allow_nan=False)
-    assert len(outcomes["boosting", "framework"][0]) == len(few.table)
+    assert len(outcomes["ionsieve", "framework"][0]) == len(few.table)
 
 
 def test_the_same_seed_gives_the_same_bytes(few, outcomes):
-    again, _ = run(few, "boosting", "framework", 3, 2, 0)
-    pd.testing.assert_frame_equal(again, outcomes["boosting", "framework"][0], check_exact=True)
+    again, _ = run(few, "ionsieve", "framework", 3, 2, 0)
+    pd.testing.assert_frame_equal(again, outcomes["ionsieve", "framework"][0], check_exact=True)
 
 
 def test_dear_experiments_run_as_few_folds_as_they_say(few):
@@ -251,12 +251,12 @@ def out_of_fold(outcomes) -> pd.DataFrame:
 def test_scores_are_those_of_a_calculation_by_hand(outcomes):
     scored = summarise(out_of_fold(outcomes), seed=0)
     json.dumps(scored, allow_nan=False)
-    held_out, _ = outcomes["boosting", "framework"]
+    held_out, _ = outcomes["ionsieve", "framework"]
     errors_V = (held_out["predicted_voltage_V"] - held_out["voltage_V"]).to_numpy()
     of_all = next(
         row
         for row in scored
-        if (row["experiment"], row["protocol"], row["working_ion"]) == ("boosting", "framework", "all")
+        if (row["experiment"], row["protocol"], row["working_ion"]) == ("ionsieve", "framework", "all")
     )
     assert of_all["count"] == 60 and of_all["folds"] == 3
     assert of_all["groups"] == held_out["framework"].nunique()
@@ -352,7 +352,7 @@ def test_an_empty_calculated_table_is_no_reason_to_stop(demo_like):
     assert len(loaded.calculated) == len(loaded.table) == 60
     run_names = {*EXPERIMENTS} & {*held_out["experiment"]}
     assert run_names == {
-        "boosting",
+        "ionsieve",
         *(f"with_{name}" for name in ("charged_formula", "discharged_formula", "working_ion")),
         *(f"with_{name}" for name in ("capacity_grav", "steps", "step_voltages")),
     }
@@ -438,7 +438,7 @@ def scores_of(**maes_V: float) -> list[dict]:
 
 def test_verdicts_follow_from_when_a_block_is_known_and_what_it_takes_away(electrodes):
     scored = scores_of(
-        boosting=0.4,
+        ionsieve=0.4,
         with_energy_grav=0.1,
         with_stability=0.44,
         with_steps=0.39,

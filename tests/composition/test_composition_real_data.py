@@ -42,7 +42,7 @@ def real_electrodes() -> Electrodes:
 
 @pytest.mark.parametrize(("protocol", "most_V"), [("framework", 0.40), ("random", 0.34)])
 def test_trees_on_formulas_keep_to_the_error_that_was_measured(real_electrodes, protocol, most_V):
-    held_out, audits = run(real_electrodes, "boosting", protocol, 5, 3, 0)
+    held_out, audits = run(real_electrodes, "ionsieve", protocol, 5, 3, 0)
     assert np.abs(held_out["predicted_voltage_V"] - held_out["voltage_V"]).mean() <= most_V
     assert max(max(fold["largest_r2_of_columns_with_the_answer"].values()) for fold in audits) < 0.9
 
@@ -56,7 +56,7 @@ def test_energy_over_capacity_is_the_voltage_of_real_electrodes(real_electrodes)
 def test_the_gravimetric_energy_takes_a_good_part_of_the_error_away(real_electrodes):
     """Trees must learn the division by the capacity; a third of the error goes all the same."""
     maes_V = []
-    for name in ("with_energy_grav", "boosting"):
+    for name in ("with_energy_grav", "ionsieve"):
         held_out, _ = run(real_electrodes, name, "random", 5, 1, 0)
         maes_V.append(np.abs(held_out["predicted_voltage_V"] - held_out["voltage_V"]).mean())
     assert maes_V[0] < 0.8 * maes_V[1]
