@@ -451,7 +451,12 @@ class TransportConfig(_Section):
         min_length=1,
         description="One MD run each (paper: 1200, Arrhenius 800, 1000, 1200, 1500).",
     )
-    min_atoms: int = Field(default=100, ge=8, description="Smallest supercell (paper: 512).")
+    min_atoms: int = Field(
+        default=100,
+        ge=8,
+        le=1500,
+        description="Smallest supercell (paper: 512); looking for one takes as its square.",
+    )
     vacancy_fraction: Annotated[float, Field(ge=0, lt=1)] = Field(
         default=0.2, description="Share of working ions removed, as neutral vacancies (paper: one fifth)."
     )
@@ -581,7 +586,7 @@ class ValidationConfig(_Section):
         default=[800.0, 1500.0], min_length=1, description="Temperatures of ab initio MD (paper: 800, 1500)."
     )
     aimd_ps: Positive = Field(default=10.0, description="Length of each ab initio run (paper: 10).")
-    aimd_min_atoms: int = Field(default=100, ge=1, description="Smallest supercell of ab initio MD.")
+    aimd_min_atoms: int = Field(default=100, ge=1, le=1500, description="Smallest supercell of ab initio MD.")
     aimd_results: Path | None = Field(
         default=None,
         description="Folder of {material_id}/{temperature}K/vasprun.xml (or .gz), to compare with MLMD.",

@@ -139,6 +139,29 @@ def shortlist_msd(wildcards):
     )
 
 
+def shortlist_results(wildcards):
+    """What the report's parts are computed from, for `all` to ask for by name.
+
+    A job that fails takes its outputs along. Snakemake is then content with what was computed from the earlier
+    ones, unless somebody asks for the lost file itself.
+    """
+    runs = expand(
+        "results/transport/{material_id}/{temperature:g}K/{replica}/md.json",
+        material_id=shortlisted_ids(wildcards),
+        temperature=config_model.transport.temperatures_K,
+        replica=range(config_model.transport.replicas),
+    )
+    return [
+        *shortlist_potentials(wildcards),
+        *runs,
+        *shortlist_msd(wildcards),
+        *shortlist_transport(wildcards),
+        *shortlist_universal_potential(wildcards),
+        *shortlist_hull(wildcards),
+        *shortlist_validation(wildcards),
+    ]
+
+
 def shortlist_potentials(wildcards):
     """Results of the potentials that drove MD of the shortlist."""
     if config_model.potential.mode == "shared":

@@ -129,8 +129,14 @@ rule migration:
         "../workflow_scripts/migration.py"
 
 
+# The runs themselves too: should their analysis fail, the earlier result is stale and not as good as new.
 rule arrhenius:
     input:
+        simulations=expand(
+            "results/transport/{{material_id}}/{temperature:g}K/{replica}/md.json",
+            temperature=config_model.transport.temperatures_K,
+            replica=range(config_model.transport.replicas),
+        ),
         migration=candidate_migration,
         temperatures=expand(
             "results/transport/{{material_id}}/{temperature:g}K/diffusivity.json",

@@ -1,7 +1,7 @@
 """Whether the host held: its atoms stay on their sites, or it diffuses, or it has melted.
 
 A host atom is mobile when it hopped (:mod:`ionsieve.transport.hops`) half the way to another site of
-its own kind or further. A few may; when more than ``MAX_MOBILE_FRACTION`` do, the host diffuses,
+its own kind or further. A few may; when ``MAX_MOBILE_FRACTION`` or more do, the host diffuses,
 and if moreover fewer than ``MIN_SITES_KEPT`` of the crystal's host sites still hold an atom of their
 element, its order is gone: it has melted. Site occupation tells the two apart where an MSD cannot,
 since atoms that swap sites leave the crystal as it was.

@@ -3,6 +3,7 @@
 import io
 import math
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ionsieve.artifacts import atomic_path
+from ionsieve.errors import DataError, first_line
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,19 @@ def joined(parts: Sequence[Trajectory]) -> Trajectory:
 
 
 def load(path: Path | str) -> Trajectory:
-    """Read a trajectory written by :func:`save`; positions come back in double precision."""
-    trajectory = _read(path)
+    """Read a trajectory written by :func:`save`; positions come back in double precision.
+
+    Raises
+    ------
+    DataError : the file is damaged.
+    """
+    try:
+        trajectory = _read(path)
+    except (EOFError, KeyError, OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(
+            f"{path} is damaged ({first_line(error)}); delete it and run the same command again: that run of"
+            " MD is then made anew"
+        ) from error
     return replace(trajectory, positions_A=trajectory.positions_A.astype(float))
 
 
