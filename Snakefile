@@ -85,6 +85,9 @@ rule all:
         "results/candidates.csv",
         "results/config.yaml",
         after_catalogue("results/voltage/model/state.pt"),
+        after_catalogue(
+            expand("results/voltage/predictions/{bucket}.parquet", bucket=BUCKETS)
+        ),
         after_catalogue("results/composition/model/state.pt"),
         shortlist_results,
         shortlist_aimd,
