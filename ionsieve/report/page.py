@@ -355,6 +355,7 @@ def _transport_rows(sources: ReportSources) -> list[dict[str, Any]]:
                     "temperature_K": run.get("temperature_K"),
                     "n_ions": run.get("n_ions"),
                     "n_hops": run.get("n_hops"),
+                    "n_onward_hops": run.get("n_onward_hops"),
                     "diffusivity_cm2_per_s": run.get("diffusivity_cm2_per_s"),
                     "diffusivity": wording.diffusivity(run),
                     "diffusivity_interval": ""

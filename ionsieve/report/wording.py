@@ -148,7 +148,18 @@ def _ranked(sources: ReportSources) -> list[str]:
     spread = interval(
         best["conductivity_low_mS_per_cm"], best["conductivity_high_mS_per_cm"], lambda x: number(x, 2)
     )
-    return [f"{sentence}, and {value} mS/cm{f' ({spread})' if spread else ''} {temperature}."]
+    known = f"{value} mS/cm{f' ({spread})' if spread else ''} {temperature}{_seen(best, sources)}"
+    sentences = [f"{sentence}, and {known}."]
+    if "framework_collapsed" in best["flags"].split(";"):
+        sentences.append("Its host did not survive full extraction in the universal potential.")
+    return sentences
+
+
+def _seen(best: pd.Series, sources: ReportSources) -> str:
+    """From how many hops a conductivity follows: what few of them give, the next run may not repeat."""
+    transport = sources.transport.get(best["material_id"], {})
+    n_hops, n_ions = transport.get("n_hops"), transport.get("n_ions")
+    return "" if n_hops is None or n_ions is None else f", from {n_hops} hops of {n_ions} ions"
 
 
 def _not_commercial(sources: ReportSources) -> list[str]:

@@ -208,3 +208,13 @@ def test_no_number_in_the_results_is_nan(run_scripts, tmp_path):
     for name in ("md.json", "diffusivity.json", "transport.json"):
         document = read_json(tmp_path / "strict" / name)
         assert all(math.isfinite(number) for number in numbers(document))
+
+
+def test_a_damaged_trajectory_is_named_with_what_to_do(tmp_path):
+    from ionsieve.errors import DataError
+    from ionsieve.transport.trajectory import load
+
+    damaged = tmp_path / "trajectory.npz"
+    damaged.write_bytes(b"PK\x03\x04 cut short")
+    with pytest.raises(DataError, match=r"trajectory\.npz is damaged .*delete it and run"):
+        load(damaged)
