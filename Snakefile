@@ -89,6 +89,7 @@ rule all:
             expand("results/voltage/predictions/{bucket}.parquet", bucket=BUCKETS)
         ),
         after_catalogue("results/composition/model/state.pt"),
+        "results/composition/shortlist.parquet",
         shortlist_results,
         shortlist_aimd,
         shortlist_gpaw,
