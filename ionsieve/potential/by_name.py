@@ -7,7 +7,7 @@ potential only: some set torch's default dtype, which others do not survive.
 
 import importlib
 import io
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import redirect_stdout
 from typing import Any
 
@@ -87,21 +87,17 @@ def calculator_by_name(
     ------
     ConfigError : it cannot be imported or made, or gives no energy, forces or stress.
     """
-    if name == CHGNET:
-        return _chgnet(**{"use_device": device, **(arguments or {})})
-    path, _, attribute = name.rpartition(".")
+    given_arguments = dict(arguments or {})
     try:
-        make = getattr(importlib.import_module(path), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(
-            f"{key} {name!r} cannot be imported ({first_line(error)}): give chgnet or the import"
-            " path of an ASE calculator, as mace.calculators.mace_mp, and install its package beside IonSieve"
-        ) from error
-    try:
-        calculator = make(**(arguments or {}))
+        if name == CHGNET:
+            calculator = _chgnet(**{"use_device": device, **given_arguments})
+        else:
+            calculator = _imported(name, key)(**given_arguments)
+    except ConfigError:
+        raise
     except Exception as error:  # whatever another package raises when it is made wrongly
         raise ConfigError(
-            f"{key} {name!r} cannot be made with {key}_arguments {dict(arguments or {})}:"
+            f"{key} {name!r} cannot be made with {key}_arguments {given_arguments}:"
             f" {type(error).__name__}: {first_line(error)}"
         ) from error
     given = getattr(calculator, "implemented_properties", ())
@@ -112,6 +108,17 @@ def calculator_by_name(
             f" needs {', '.join(NEEDED)}: choose a calculator that has them"
         )
     return calculator
+
+
+def _imported(name: str, key: str) -> Callable[..., Calculator]:
+    path, _, attribute = name.rpartition(".")
+    try:
+        return getattr(importlib.import_module(path), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"{key} {name!r} cannot be imported ({first_line(error)}): give chgnet or the import"
+            " path of an ASE calculator, as mace.calculators.mace_mp, and install its package beside IonSieve"
+        ) from error
 
 
 def _chgnet(**arguments: Any) -> Calculator:

@@ -73,6 +73,14 @@ def train(
             f"{len(train_frames)} training and {len(validation_frames)} validation frames are too few: at"
             f" least {FEWEST_FRAMES} and 1 are needed; raise potential.teacher_frames or give more frames"
         )
+    without_stress = sum(stress_of(frame) is None for frame in [*train_frames, *validation_frames])
+    if 0 < without_stress < len(train_frames) + len(validation_frames):
+        logger.warning(
+            "%d of %d frames have no stress, so that none is learned, and NPT needs it: give them one,"
+            " or leave them out",
+            without_stress,
+            len(train_frames) + len(validation_frames),
+        )
     config = training_config(
         train="train.extxyz",
         validation="validation.extxyz",
@@ -83,7 +91,7 @@ def train(
             settings.zbl,
             settings.seed,
         ),
-        with_stress=all(stress_of(frame) is not None for frame in [*train_frames, *validation_frames]),
+        with_stress=without_stress == 0,
         epochs=settings.epochs,
         batch_size=min(settings.batch_size, len(train_frames)),
         learning_rate=settings.learning_rate,

@@ -62,3 +62,10 @@ def test_maces_table_of_atomic_numbers_tells_its_elements():
 def test_a_calculator_that_does_not_tell_is_taken_at_its_word(alloy):
     assert elements_known_to(EMT()) is None
     require_known_elements(alloy, None, "EMT")
+
+
+def test_arguments_that_chgnet_does_not_take_are_named_with_their_key():
+    with pytest.raises(
+        ConfigError, match=r"cannot be made with potential\.teacher_arguments \{'model': 'nope'"
+    ):
+        calculator_by_name("chgnet", {"model": "nope"})
