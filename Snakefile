@@ -78,12 +78,14 @@ include: "rules/demo.smk"
 include: "rules/upkeep.smk"
 
 
+# Every stage's results by name: see shortlist_results in rules/common.smk.
 rule all:
     default_target: True
     input:
         "results/report/index.html",
         "results/candidates.csv",
         "results/config.yaml",
+        SHORTLIST,  # itself too: jobs of candidates that are leaving it are then taken out of the plan
         after_catalogue("results/voltage/model/state.pt"),
         after_catalogue(
             expand("results/voltage/predictions/{bucket}.parquet", bucket=BUCKETS)
