@@ -13,7 +13,6 @@ def main(snakemake) -> None:
     from ionsieve.composition.benchmark import (
         OUT_OF_FOLD,
         load_electrodes,
-        overlap_shares,
         read_experiments,
         summarise,
     )
@@ -24,11 +23,10 @@ def main(snakemake) -> None:
     from ionsieve.tables import read_table, write_table
 
     source, output, seed = snakemake.input, snakemake.output, snakemake.params.seed
-    out_of_fold, audits, skipped = read_experiments(source.predictions, source.audits)
+    out_of_fold, _, skipped = read_experiments(source.predictions, source.audits)
     summary = {
         "scores": summarise(out_of_fold, seed),
         "skipped": skipped,
-        "overlaps": overlap_shares(audits),
         "table_s1": table_s1(CompositionEnsemble.load(source.model), load_electrodes(source.electrodes)),
         "table_s5": summarise_volume_change(read_table(source.volume_change, HELD_OUT), seed),
     }

@@ -12,15 +12,13 @@ def main(snakemake) -> None:
     from ionsieve.composition.benchmark import summarise as summarise_experiments
     from ionsieve.composition.leakage_audit import summarise, to_markdown
 
-    source, output, params = snakemake.input, snakemake.output, snakemake.params
-    out_of_fold, _, skipped = read_experiments(source.predictions, source.audits)
+    source, output = snakemake.input, snakemake.output
+    out_of_fold, audits, skipped = read_experiments(source.predictions, source.audits)
     summary = summarise(
         load_electrodes(source.electrodes, source.calculated),
-        summarise_experiments(out_of_fold, params.seed),
+        summarise_experiments(out_of_fold, snakemake.params.seed),
+        audits,
         skipped,
-        params.folds,
-        params.random_splits,
-        params.seed,
     )
     write_json(output.json, summary)
     write_text(output.markdown, to_markdown(summary))

@@ -23,7 +23,6 @@ from ionsieve.composition.pairs import Pairs
 from ionsieve.electrochemistry import ANION_CHARGE, HIGHEST_OXIDATION_STATE
 from ionsieve.voltage.element_features import PROPERTY_NAMES, element_properties
 
-GROUPS = ("elements", "content", "redox")
 _CLASSES = ("host", "redox", "anion", "other")
 _STATISTICS = ("mean", "deviation", "min", "max")
 _OF_TAKERS = (

@@ -4,7 +4,7 @@ A formula whose host was in training is predicted by the one member that never s
 of the members. Whatever the model says is therefore leak-free.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from ase.data import chemical_symbols
 from pymatgen.core import Composition
 
 from ionsieve.composition.descriptors import describe
@@ -181,27 +180,3 @@ def save_member(path: Path | str, member: CompositionMember) -> None:
 def load_member(path: Path | str) -> CompositionMember:
     """Read what :func:`save_member` wrote; raises DataError for any other file."""
     return CompositionMember.from_state(load_state(path, MEMBER))
-
-
-def frameworks(pairs: Pairs) -> Sequence[str]:
-    """Reduced formula of each host, as the splits name it."""
-    names = []
-    for host in pairs.host:
-        numbers = np.flatnonzero(host)
-        smallest = host[numbers].min()
-        amounts = host[numbers] / smallest
-        # Formulas are small multiples of their rarest element; others keep their decimals.
-        for factor in range(1, _LARGEST_FACTOR + 1):
-            if np.abs(factor * amounts - np.round(factor * amounts)).max() < _WHOLE:
-                amounts = np.round(factor * amounts)
-                break
-        names.append(
-            Composition(
-                {chemical_symbols[number]: float(n) for number, n in zip(numbers, amounts, strict=True)}
-            ).reduced_formula
-        )
-    return names
-
-
-_LARGEST_FACTOR = 24
-_WHOLE = 0.02

@@ -9,10 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from ionsieve.composition.audit import overlaps
-from ionsieve.composition.benchmark import rows_of
+from ionsieve.composition.benchmark import overlap_shares
 from ionsieve.composition.blocks import BLOCKS, Block, Electrodes, Known
 from ionsieve.composition.experiments import AUDIT_BASE, AUDITED, EXPERIMENTS, FRAMEWORK, RANDOM
 from ionsieve.composition.paper_tables import TITLES
@@ -28,18 +26,16 @@ COPY_ERROR_V = 1e-3
 def summarise(
     electrodes: Electrodes,
     scored: Sequence[Mapping[str, Any]],
+    audits: Sequence[Mapping[str, Any]],
     skipped: Mapping[str, str],
-    n_folds: int,
-    random_splits: int,
-    seed: int,
 ) -> dict[str, Any]:
     """The content of ``leakage_audit.json``.
 
     Parameters
     ----------
     scored : of :func:`ionsieve.composition.benchmark.summarise`.
+    audits : of all folds, as :func:`ionsieve.composition.benchmark.run` gives them.
     skipped : why an experiment could not be run, by its name.
-    n_folds, random_splits, seed : of the splits.
     """
     errors_V = {(row["experiment"], row["protocol"]): row for row in scored if row["working_ion"] == "all"}
     blocks = [
@@ -71,8 +67,9 @@ def summarise(
         "networks": networks,
         "trivial_check": trivial_check(electrodes),
         "overlaps": {
-            protocol: _overlap(electrodes, protocol, count, n_folds, seed)
-            for protocol, count in ((RANDOM, random_splits), (FRAMEWORK, n_folds))
+            protocol: share
+            for protocol, share in overlap_shares(audits).items()
+            if protocol in (RANDOM, FRAMEWORK)
         },
     }
 
@@ -91,16 +88,6 @@ def trivial_check(electrodes: Electrodes) -> dict[str, Any] | None:
         "largest_error_V": float(errors_V.max()),
         "mean_error_V": float(errors_V.mean()),
         "is_the_voltage": bool(errors_V.max() < COPY_ERROR_V),
-    }
-
-
-def _overlap(electrodes: Electrodes, protocol: str, folds: int, n_folds: int, seed: int) -> dict[str, float]:
-    counts = pd.DataFrame(
-        [overlaps(electrodes, *rows_of(electrodes, protocol, fold, n_folds, seed)) for fold in range(folds)]
-    ).sum()
-    return {
-        name: float(counts[name] / counts["held_out"])
-        for name in ("same_framework", "same_formula_pair", "same_material")
     }
 
 

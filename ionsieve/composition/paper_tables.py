@@ -7,10 +7,11 @@ import pandas as pd
 
 from ionsieve.composition.blocks import Electrodes
 from ionsieve.composition.experiments import EXPERIMENTS, FRAMEWORK, PROTOCOLS, RANDOM, SIZES
-from ionsieve.composition.formulas import pair_of
+from ionsieve.composition.formulas import pair_of, parse_formula
 from ionsieve.composition.pairs import Pairs
 from ionsieve.composition.published import TABLE_S1, TABLE_S2, TABLE_S3, TABLE_S4, PublishedScores
 from ionsieve.composition.text_table import TextTable
+from ionsieve.electrochemistry import framework_formula
 
 if TYPE_CHECKING:
     from ionsieve.composition.ensemble import CompositionEnsemble
@@ -32,8 +33,6 @@ def table_s1(ensemble: "CompositionEnsemble", electrodes: Electrodes) -> list[di
     A host that was in training is predicted by the member that never saw it. ``labels_V`` are the voltages of
     all electrodes of ours with the same two formulas: a formula has no one voltage.
     """
-    from ionsieve.composition.ensemble import frameworks
-
     pairs = Pairs.of([pair_of(row.discharged, row.working_ion, row.charged) for row in TABLE_S1])
     predicted = ensemble.predict(pairs)
     ours = pd.DataFrame(
@@ -46,9 +45,10 @@ def table_s1(ensemble: "CompositionEnsemble", electrodes: Electrodes) -> list[di
         }
     )
     rows = []
-    for number, (published, host, prediction) in enumerate(
-        zip(TABLE_S1, frameworks(pairs), predicted.to_dict("records"), strict=True)
+    for number, (published, prediction) in enumerate(
+        zip(TABLE_S1, predicted.to_dict("records"), strict=True)
     ):
+        host = framework_formula(parse_formula(published.discharged), published.working_ion)
         same = ours[
             (ours["framework"] == host)
             & (ours["working_ion"] == published.working_ion)

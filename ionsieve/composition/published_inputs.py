@@ -17,11 +17,11 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from ionsieve.composition.formulas import N_ELEMENTS
 from ionsieve.composition.pairs import Pairs
+from ionsieve.data.calculated import CRYSTAL_SYSTEMS
 from ionsieve.errors import DataError
 from ionsieve.ions import WORKING_IONS
 
 EXPLAINED_VARIANCE = 0.99
-CRYSTAL_SYSTEMS = ("triclinic", "monoclinic", "orthorhombic", "tetragonal", "trigonal", "hexagonal", "cubic")
 
 
 def element_amounts(pairs: Pairs) -> pd.DataFrame:

@@ -5,12 +5,14 @@ from ase.data import atomic_numbers, chemical_symbols
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ionsieve.composition.descriptors import GROUPS, describe
+from ionsieve.composition.descriptors import describe
 from ionsieve.composition.formulas import pair_of
 from ionsieve.composition.pairs import Pairs
 from ionsieve.errors import DataError
 from ionsieve.ions import WORKING_IONS
 from ionsieve.voltage.leakage import forbidden_names
+
+GROUPS = ("elements", "content", "redox")
 
 
 def row_of(*pair: str) -> pd.Series:

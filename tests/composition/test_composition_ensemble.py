@@ -14,7 +14,6 @@ from ionsieve.composition.descriptors import describe
 from ionsieve.composition.ensemble import (
     CompositionEnsemble,
     CompositionMember,
-    frameworks,
     load_member,
     save_member,
 )
@@ -148,27 +147,6 @@ def test_a_known_host_is_known_with_any_ion_in_any_amount_and_spelling(ensemble)
     known = ensemble.predict(Pairs.of([pair_of(formula, ion) for formula, ion in formulas]))
     assert known["known_host"].all()
     assert not ensemble.predict(pairs_of("LiMnO3", "LiMn0.9Fe0.1O2"))["known_host"].any()
-
-
-@pytest.mark.parametrize(
-    ("formula", "name"),
-    [
-        ("LiCoO2", "CoO2"),
-        ("Li2Co3(P2O7)2", "Co3(P2O7)2"),
-        ("LiNi0.333Mn0.333Co0.333O2", "MnCoNiO6"),
-        ("Li1.2Mn0.4Ti0.4O2", "TiMnO5"),
-        ("Li3Ni2P5O16", "Ni2P5O16"),
-        ("LiFe0.999PO4", "FePO4"),
-        ("Li5W18O49", "W18O49"),
-        ("LiCr19O48", "Cr19O48"),
-    ],
-)
-def test_hosts_are_named_as_splits_name_them(formula, name):
-    assert list(frameworks(pairs_of(formula))) == [name]
-
-
-def test_hosts_of_electrodes_are_named_as_the_catalogue_names_them(silent_electrodes):
-    assert list(frameworks(silent_electrodes.pairs)) == silent_electrodes.table["framework"].tolist()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 
 from ionsieve.artifacts import write_json
 from ionsieve.composition import benchmark, element_graph, mha_training, volume_change
+from ionsieve.composition.audit import overlaps
 from ionsieve.composition.benchmark import (
     OUT_OF_FOLD,
     load_electrodes,
@@ -361,8 +362,8 @@ def test_an_empty_calculated_table_is_no_reason_to_stop(demo_like):
 
 
 def test_the_audit_of_a_silent_source_says_what_it_could_not_test(demo_like):
-    loaded, (held_out, _, skipped) = demo_like
-    summary = summarise_audit(loaded, summarise(held_out, 0), skipped, 3, 1, 0)
+    loaded, (held_out, audits, skipped) = demo_like
+    summary = summarise_audit(loaded, summarise(held_out, 0), audits, skipped)
     json.dumps(summary, allow_nan=False)
     verdicts = {row["block"]: row["verdict"] for row in summary["blocks"]}
     assert verdicts["working_ion"] == "honest"
@@ -448,7 +449,16 @@ def test_verdicts_follow_from_when_a_block_is_known_and_what_it_takes_away(elect
         with_working_ion=0.41,
     )
     skipped = {"with_energy_vol": "nobody says"}
-    summary = summarise_audit(electrodes, scored, skipped, 3, 1, 0)
+    audits = [
+        {
+            "protocol": protocol,
+            "fold": fold,
+            **overlaps(electrodes, *rows_of(electrodes, protocol, fold, 3, 0)),
+        }
+        for protocol, folds in ((RANDOM, 1), ("framework", 3))
+        for fold in range(folds)
+    ]
+    summary = summarise_audit(electrodes, scored, audits, skipped)
     verdicts = {row["block"]: row["verdict"] for row in summary["blocks"]}
     both_ends = "leaks: it is computed from the energies of both ends; "
     assert verdicts == {

@@ -9,7 +9,6 @@ import pytest
 
 from ionsieve.composition.benchmark import run
 from ionsieve.composition.blocks import HONEST, Electrodes, columns_of
-from ionsieve.composition.ensemble import frameworks
 from ionsieve.composition.leakage_audit import trivial_check
 from ionsieve.composition.pairs import Pairs
 from ionsieve.data.calculated import KEY, checked
@@ -67,10 +66,6 @@ def test_formulas_capacity_is_the_stated_one(real_electrodes):
     ours = columns_of(real_electrodes, ["capacity_grav"])["capacity_grav_mAh_per_g"]
     stated = real_electrodes.calculated["capacity_grav_mAh_per_g"].astype(float)
     assert (np.abs(ours / stated - 1.0) < 1e-2).mean() > 0.99
-
-
-def test_hosts_of_real_electrodes_are_named_as_the_catalogue_names_them(real_electrodes):
-    assert list(frameworks(real_electrodes.pairs)) == real_electrodes.table["framework"].tolist()
 
 
 def test_real_honest_columns_are_finite(real_electrodes):
