@@ -13,10 +13,9 @@ from ionsieve.composition.blocks import Electrodes
 from ionsieve.composition.descriptors import describe
 from ionsieve.composition.ensemble import CompositionEnsemble, CompositionMember, train_member
 from ionsieve.voltage.boosting import VOLTAGE_PARAMETERS
-from ionsieve.voltage.calibration import UNSEEN_ELEMENT_FACTOR
 from ionsieve.voltage.metrics import coverage_metrics, ion_mean_predictions_V, protocol_metrics, scores
 from ionsieve.voltage.splits import FRAMEWORK, framework_folds, held_out_rows
-from ionsieve.voltage.uncertainty import OutOfFold, calibrate
+from ionsieve.voltage.uncertainty import OutOfFold, calibrate, out_of_fold_rows
 
 LIBRARIES = ("ase", "ionsieve", "lightgbm", "numpy", "pymatgen")
 
@@ -43,19 +42,7 @@ def run_fold(
     member_seed = int(np.random.SeedSequence([seed, fold]).generate_state(1)[0])
     member = train_member(electrodes.pairs, hidden_V, training, member_seed)
     predictions_V = member.predict_V(describe(electrodes.pairs[held_out]).to_numpy())
-    rows = table.iloc[held_out][
-        ["electrode_id", "material_id", "working_ion", "framework", "voltage_V", "x_charged"]
-    ]
-    return member, rows.assign(
-        protocol=FRAMEWORK,
-        fold=fold,
-        predicted_voltage_V=predictions_V,
-        disagreement_V=0.0,
-        distance=np.nan,
-        expected_error_V=np.nan,
-        voltage_low_V=np.nan,
-        voltage_high_V=np.nan,
-    )
+    return member, out_of_fold_rows(table.iloc[held_out], FRAMEWORK, fold, predictions_V, 0.0)
 
 
 def assemble(
@@ -76,14 +63,7 @@ def assemble(
     coverage : share of true voltages that intervals shall hold.
     """
     index = pd.Index(electrodes.table["electrode_id"]).get_indexer(out_of_fold["electrode_id"])
-    held_out = OutOfFold(
-        describe(electrodes.pairs[index]).to_numpy(),
-        out_of_fold["voltage_V"].to_numpy(dtype=float),
-        out_of_fold["predicted_voltage_V"].to_numpy(dtype=float),
-        out_of_fold["disagreement_V"].to_numpy(dtype=float),
-        out_of_fold["fold"].to_numpy(dtype=np.int64),
-        pd.factorize(out_of_fold["framework"], sort=True)[0].astype(np.int64),
-    )
+    held_out = OutOfFold.of(out_of_fold, describe(electrodes.pairs[index]).to_numpy())
     uncertainty, intervals = calibrate(held_out, coverage, seed)
     frameworks = electrodes.table["framework"].tolist()
     folds = framework_folds(frameworks, n_folds, seed)
@@ -93,12 +73,7 @@ def assemble(
         {framework: int(fold) for framework, fold in zip(frameworks, folds, strict=True)},
         frozenset(out_of_fold["working_ion"]),
     )
-    return ensemble, out_of_fold.assign(
-        distance=intervals.distances,
-        expected_error_V=intervals.expected_errors_V,
-        voltage_low_V=intervals.low_V,
-        voltage_high_V=intervals.high_V,
-    )
+    return ensemble, out_of_fold.assign(**intervals.columns())
 
 
 def measure(out_of_fold: pd.DataFrame, coverage: float, seed: int) -> dict[str, Any]:
@@ -147,12 +122,7 @@ def model_card(
         "label": "average voltage against the working ion's metal, V",
         "label_kinds": {kind: int(n) for kind, n in sorted(Counter(table["label_kind"]).items())},
         "elements": [chemical_symbols[number] for number in sorted(ensemble.seen_numbers)],
-        "interval": {
-            "method": "CV+ by framework, each framework weighs the same, scaled by the expected error",
-            "coverage": ensemble.uncertainty.coverage,
-            "unseen_element_factor": UNSEEN_ELEMENT_FACTOR,
-            "domain_limit": ensemble.uncertainty.domain_limit,
-        },
+        "interval": ensemble.uncertainty.to_card(),
         "metrics": metrics,
         "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
     }

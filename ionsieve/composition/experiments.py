@@ -138,10 +138,6 @@ def _element_graph(task: Task) -> np.ndarray:
     return trained.predict_V(pairs[task.held_out_rows])
 
 
-def _both(task: Task) -> np.ndarray:
-    return (_boosted_trees(task) + _element_graph(task)) / 2.0
-
-
 def _mha_resnet(
     attention: Literal["published", "positions"],
     schedule_name: Literal["PUBLISHED", "SOUND", "SETTLED"],
@@ -208,7 +204,6 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     "boosting_formulas": Experiment("boosted trees, one-hot formulas", _boosted_trees, FORMULAS, "rivals"),
     "element_graph": Experiment("element graph (after Roost)", _element_graph, FORMULAS, "rivals"),
     "ionsieve": _SHIPPED,
-    "both": Experiment("mean of the last two", _both, IONSIEVE, "rivals"),
     "ionsieve_crystal": Experiment(
         "IonSieve: boosted trees, descriptors, space group and system (discharged)",
         _boosted_trees,

@@ -8,6 +8,7 @@ from ionsieve.voltage.leakage import blinded
 from ionsieve.voltage.members import Architecture, Member
 from ionsieve.voltage.splits import PROTOCOLS, held_out_rows
 from ionsieve.voltage.training import Schedule, train_ionsieve, train_member
+from ionsieve.voltage.uncertainty import out_of_fold_rows
 
 
 def run_fold(
@@ -47,19 +48,13 @@ def run_fold(
         member_seed(seed, protocol, fold),
         electrodes.descriptors if model == "ionsieve" else None,
     )
-    rows = table.iloc[held_out][
-        ["electrode_id", "material_id", "working_ion", "framework", "voltage_V", "x_charged"]
-    ]
     prediction = member.predict(electrodes.graphs, electrodes.descriptors)
-    return member, rows.assign(
-        protocol=protocol,
-        fold=fold,
-        predicted_voltage_V=prediction.voltages_V[held_out],
-        disagreement_V=prediction.disagreements_V[held_out],
-        distance=np.nan,
-        expected_error_V=np.nan,
-        voltage_low_V=np.nan,
-        voltage_high_V=np.nan,
+    return member, out_of_fold_rows(
+        table.iloc[held_out],
+        protocol,
+        fold,
+        prediction.voltages_V[held_out],
+        prediction.disagreements_V[held_out],
     )
 
 

@@ -13,7 +13,7 @@ import torch
 from ase.data import chemical_symbols
 
 from ionsieve.errors import DataError
-from ionsieve.voltage.calibration import UNSEEN_ELEMENT_FACTOR, Residuals, out_of_fold_intervals
+from ionsieve.voltage.calibration import Residuals, out_of_fold_intervals
 from ionsieve.voltage.electrodes import Electrodes
 from ionsieve.voltage.members import Member
 from ionsieve.voltage.metrics import coverage_metrics, ion_mean_predictions_V, protocol_metrics, scores
@@ -111,20 +111,11 @@ def assemble(
             "no out-of-fold predictions of the framework folds: nothing to calibrate intervals with"
         )
     index = pd.Index(electrodes.table["electrode_id"]).get_indexer(rows["electrode_id"])
-    held_out = OutOfFold(
-        electrodes.descriptors[index],
-        rows["voltage_V"].to_numpy(dtype=float),
-        rows["predicted_voltage_V"].to_numpy(dtype=float),
-        rows["disagreement_V"].to_numpy(dtype=float),
-        rows["fold"].to_numpy(dtype=np.int64),
-        pd.factorize(rows["framework"], sort=True)[0].astype(np.int64),
-    )
+    held_out = OutOfFold.of(rows, electrodes.descriptors[index])
     uncertainty, intervals = calibrate(held_out, coverage, seed)
     calibrated = out_of_fold.copy()
-    calibrated.loc[is_framework, "distance"] = intervals.distances
-    calibrated.loc[is_framework, "expected_error_V"] = intervals.expected_errors_V
-    calibrated.loc[is_framework, "voltage_low_V"] = intervals.low_V
-    calibrated.loc[is_framework, "voltage_high_V"] = intervals.high_V
+    for name, values in intervals.columns().items():
+        calibrated.loc[is_framework, name] = values
     return Ensemble(tuple(members), uncertainty, frozenset(rows["working_ion"])), calibrated
 
 
@@ -228,12 +219,7 @@ def model_card(
             zip(others["electrode_id"], others["label_kind"], strict=True)
         ),
         "elements": [chemical_symbols[number] for number in sorted(ensemble.seen_numbers)],
-        "interval": {
-            "method": "CV+ by framework, each framework weighs the same, scaled by the expected error",
-            "coverage": ensemble.uncertainty.coverage,
-            "unseen_element_factor": UNSEEN_ELEMENT_FACTOR,
-            "domain_limit": ensemble.uncertainty.domain_limit,
-        },
+        "interval": ensemble.uncertainty.to_card(),
         "metrics": metrics,
         "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
     }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from ionsieve.voltage.boosting import BoostedTrees
@@ -42,6 +43,45 @@ class OutOfFold:
     folds: np.ndarray
     frameworks: np.ndarray
 
+    @classmethod
+    def of(cls, rows: pd.DataFrame, descriptors: np.ndarray) -> "OutOfFold":
+        """From rows of :func:`out_of_fold_rows` and their descriptors, shape (R, D)."""
+        return cls(
+            descriptors,
+            rows["voltage_V"].to_numpy(dtype=float),
+            rows["predicted_voltage_V"].to_numpy(dtype=float),
+            rows["disagreement_V"].to_numpy(dtype=float),
+            rows["fold"].to_numpy(dtype=np.int64),
+            pd.factorize(rows["framework"], sort=True)[0].astype(np.int64),
+        )
+
+
+def out_of_fold_rows(
+    held_out: pd.DataFrame,
+    protocol: str,
+    fold: int,
+    predictions_V: np.ndarray,
+    disagreements_V: np.ndarray | float,
+) -> pd.DataFrame:
+    """Rows of :data:`ionsieve.tables.OUT_OF_FOLD` of a fold, without intervals.
+
+    Parameters
+    ----------
+    held_out : the electrodes that the fold's member never saw.
+    predictions_V, disagreements_V : of that member, shape (R,), or one number for all.
+    """
+    named = held_out[["electrode_id", "material_id", "working_ion", "framework", "voltage_V", "x_charged"]]
+    return named.assign(
+        protocol=protocol,
+        fold=fold,
+        predicted_voltage_V=predictions_V,
+        disagreement_V=disagreements_V,
+        distance=np.nan,
+        expected_error_V=np.nan,
+        voltage_low_V=np.nan,
+        voltage_high_V=np.nan,
+    )
+
 
 @dataclass(frozen=True)
 class Intervals:
@@ -51,6 +91,15 @@ class Intervals:
     high_V: np.ndarray
     distances: np.ndarray
     expected_errors_V: np.ndarray
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """By their names in :data:`ionsieve.tables.OUT_OF_FOLD`."""
+        return {
+            "distance": self.distances,
+            "expected_error_V": self.expected_errors_V,
+            "voltage_low_V": self.low_V,
+            "voltage_high_V": self.high_V,
+        }
 
 
 @dataclass(frozen=True)
@@ -125,6 +174,15 @@ class Uncertainty:
         )
         low_V, high_V = out_of_fold_intervals(predictions_V, self.residuals, self.coverage, fold, expected_V)
         return Intervals(low_V, high_V, distances, expected_V)
+
+    def to_card(self) -> dict[str, Any]:
+        """How intervals are made, for a model card."""
+        return {
+            "method": "CV+ by framework, each framework weighs the same, scaled by the expected error",
+            "coverage": self.coverage,
+            "unseen_element_factor": UNSEEN_ELEMENT_FACTOR,
+            "domain_limit": self.domain_limit,
+        }
 
     def to_state(self) -> dict[str, Any]:
         """Tensors and plain values, loadable with ``weights_only=True``."""
