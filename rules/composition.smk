@@ -183,6 +183,8 @@ rule composition_benchmark:
         mem_mb=2000,
         runtime=30,
     params:
+        folds=config_model.voltage.folds,
+        random_splits=config_model.composition.random_splits,
         seed=config_model.seed,
         algorithm=algorithms.COMPOSITION,
     message:

@@ -22,13 +22,16 @@ def main(snakemake) -> None:
     from ionsieve.composition.volume_change import summarise as summarise_volume_change
     from ionsieve.tables import read_table, write_table
 
-    source, output, seed = snakemake.input, snakemake.output, snakemake.params.seed
+    source, output, params = snakemake.input, snakemake.output, snakemake.params
     out_of_fold, _, skipped = read_experiments(source.predictions, source.audits)
     summary = {
-        "scores": summarise(out_of_fold, seed),
+        "seed": params.seed,
+        "folds": params.folds,
+        "random_splits": params.random_splits,
+        "scores": summarise(out_of_fold, params.seed),
         "skipped": skipped,
         "table_s1": table_s1(CompositionEnsemble.load(source.model), load_electrodes(source.electrodes)),
-        "table_s5": summarise_volume_change(read_table(source.volume_change, HELD_OUT), seed),
+        "table_s5": summarise_volume_change(read_table(source.volume_change, HELD_OUT), params.seed),
     }
     write_table(out_of_fold, OUT_OF_FOLD, output.out_of_fold)
     with atomic_path(output.csv) as path:

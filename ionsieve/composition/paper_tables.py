@@ -12,6 +12,7 @@ from ionsieve.composition.pairs import Pairs
 from ionsieve.composition.published import TABLE_S1, TABLE_S2, TABLE_S3, TABLE_S4, PublishedScores
 from ionsieve.composition.text_table import TextTable
 from ionsieve.electrochemistry import framework_formula
+from ionsieve.voltage.metrics import BOOTSTRAP_LEVEL, BOOTSTRAP_SAMPLES
 
 if TYPE_CHECKING:
     from ionsieve.composition.ensemble import CompositionEnsemble
@@ -24,6 +25,8 @@ TITLES = {
 # Table S4's models: the paper's network as meant, and what ships.
 BY_ION = ("mha_resnet", "ionsieve")
 _BY_MODEL = ("MHA-ResNet as meant, random", "new hosts", "IonSieve, random", "new hosts")
+_LEVEL = f"{100 * BOOTSTRAP_LEVEL:g} %"
+_ERRORS = f"MAE ({_LEVEL} interval) / RMSE in V / R²"
 SAME_CONTENT = 1e-3
 
 
@@ -75,7 +78,7 @@ def text_tables(summary: Mapping[str, Any]) -> list[TextTable]:
     """Models, then S1 to S5, of what workflow_scripts/composition_benchmark.py writes."""
     scored = pd.DataFrame(summary["scores"])
     return [
-        _models(scored, ("rivals", "crystal")),
+        _models(scored, ("rivals", "crystal"), _seeds(summary)),
         _s1(summary["table_s1"]),
         _s2(scored),
         _s3(scored),
@@ -89,7 +92,18 @@ def to_markdown(summary: Mapping[str, Any]) -> str:
     return "\n\n".join(table.to_markdown() for table in text_tables(summary)) + "\n"
 
 
-def _models(scored: pd.DataFrame, parts: Sequence[str]) -> TextTable:
+def _seeds(summary: Mapping[str, Any]) -> str:
+    splits, folds, seed = (summary[name] for name in ("random_splits", "folds", "seed"))
+    return (
+        f"In all tables, random: {splits} split{'' if splits == 1 else 's'}; otherwise {folds} folds, every"
+        f" row held out once. The splits are drawn with seed {seed}, and so is the bootstrap; with split and"
+        f" fold it also seeds each model. Intervals of errors: {_LEVEL} percentiles of {BOOTSTRAP_SAMPLES:,}"
+        " bootstrap samples, which draw whole groups: hosts, or sets of host elements where these are kept"
+        " together."
+    )
+
+
+def _models(scored: pd.DataFrame, parts: Sequence[str], before: str) -> TextTable:
     rows = []
     of_all = scored[scored["working_ion"] == "all"]
     for name, experiment in EXPERIMENTS.items():
@@ -99,7 +113,8 @@ def _models(scored: pd.DataFrame, parts: Sequence[str]) -> TextTable:
         reads = "formulas and ion" if experiment.part == "rivals" else "and the crystal's symmetry"
         rows.append((experiment.label, reads, *(_mae(own, protocol) for protocol in PROTOCOLS)))
     return TextTable(
-        title="Models, leak-free: MAE in V, with 95 % intervals over groups",
+        title=f"Models, leak-free: MAE in V, with {_LEVEL} intervals over groups",
+        before=before,
         header=("model", "reads", *(TITLES[protocol] for protocol in PROTOCOLS)),
         rows=tuple(rows),
         words=(0, 1),
@@ -108,12 +123,14 @@ def _models(scored: pd.DataFrame, parts: Sequence[str]) -> TextTable:
 
 def _mae(rows: pd.DataFrame, protocol: str) -> str:
     row = rows[rows["protocol"] == protocol]
-    if row.empty:
-        return "-"
-    first = row.iloc[0]
-    if pd.isna(first["mae_low_V"]):
-        return f"{first['mae_V']:.3f}"
-    return f"{first['mae_V']:.3f} ({first['mae_low_V']:.3f} to {first['mae_high_V']:.3f})"
+    return "-" if row.empty else _with_interval(row.iloc[0], " to ")
+
+
+def _with_interval(row: pd.Series, between: str) -> str:
+    """The MAE, and its interval where more than one group was held out."""
+    if pd.isna(row["mae_low_V"]):
+        return f"{row['mae_V']:.3f}"
+    return f"{row['mae_V']:.3f} ({row['mae_low_V']:.3f}{between}{row['mae_high_V']:.3f})"
 
 
 def _s1(rows: Sequence[Mapping[str, Any]]) -> TextTable:
@@ -171,13 +188,13 @@ def _ours(scored: pd.DataFrame, name: str, protocol: str, ion: str = "all") -> s
         return "-"
     first = row.iloc[0]
     r2 = "-" if pd.isna(first["r2"]) else f"{first['r2']:.3f}"
-    return f"{first['mae_V']:.3f} / {first['rmse_V']:.3f} / {r2}"
+    return f"{_with_interval(first, '-')} / {first['rmse_V']:.3f} / {r2}"
 
 
 def _s2(scored: pd.DataFrame) -> TextTable:
     names = (*TABLE_S2, "mha_resnet", "mha_resnet_published", "element_graph", "ionsieve")
     return TextTable(
-        title="S2: models, MAE / RMSE in V / R²",
+        title=f"S2: models, {_ERRORS}",
         header=("model", "paper", "ours, random", "ours, new hosts"),
         rows=tuple(
             (
@@ -188,7 +205,7 @@ def _s2(scored: pd.DataFrame) -> TextTable:
             )
             for name in names
         ),
-        after="Only the first row reads the gravimetric energy, as the paper's models did.",
+        after="Only the first row, of one split, reads the gravimetric energy, as the paper's models did.",
     )
 
 
@@ -199,9 +216,10 @@ def _s3(scored: pd.DataFrame) -> TextTable:
         cells = (_ours(scored, name, protocol) for name in names for protocol in (RANDOM, FRAMEWORK))
         rows.append((str(size or "all"), _published(TABLE_S3[size]), *cells))
     return TextTable(
-        title="S3: fewer training rows, MAE / RMSE in V / R²",
+        title=f"S3: fewer training rows, {_ERRORS}",
         header=("most rows per 1 V", "paper", *_BY_MODEL),
         rows=tuple(rows),
+        after="MHA-ResNet on fewer than all rows: one random split, and one fold of new hosts.",
     )
 
 
@@ -215,7 +233,7 @@ def _s4(scored: pd.DataFrame) -> TextTable:
         cells = (_ours(scored, name, protocol, ion) for name in BY_ION for protocol in (RANDOM, FRAMEWORK))
         rows.append((ion, str(counts[ion]), _published(TABLE_S4.get(ion)), *cells))
     return TextTable(
-        title="S4: by ion, MAE / RMSE in V / R²",
+        title=f"S4: by ion, {_ERRORS}",
         header=("ion", "held out", "paper", *_BY_MODEL),
         rows=tuple(rows),
     )
@@ -231,7 +249,7 @@ def _s5(rows: Sequence[Mapping[str, Any]]) -> TextTable:
             "model",
             "protocol",
             "MAE",
-            "95 % interval",
+            f"{_LEVEL} interval",
             "median error",
             "MAE without the largest hundredth",
             "that hundredth's share of the MAE",

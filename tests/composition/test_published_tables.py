@@ -136,7 +136,7 @@ def test_our_labels_are_those_of_the_same_pair_of_formulas_alone():
 
 
 def test_the_page_says_how_many_of_the_26_lie_in_our_interval(s1):
-    page = to_markdown({"scores": empty_scores(), "table_s1": s1, "table_s5": []})
+    page = page_of(s1)
     inside = sum(4.5 <= dft_V <= 5.5 for *_, dft_V, _ in printed_rows())
     errors_V = [abs(dft_V - 5.0) for *_, dft_V, _ in printed_rows()]
     paper_V = [abs(dft_V - predicted_V) for *_, dft_V, predicted_V in printed_rows()]
@@ -145,6 +145,11 @@ def test_the_page_says_how_many_of_the_26_lie_in_our_interval(s1):
     assert "| FePO4F / LiFePO4F | 6.83 | 6.61 | none | 5.00 (far) | 4.50 to 5.50 |" in page
     assert "| V4OF11 / LiV4OF11 | 6.39 | 6.28 | none | 5.00 | 4.50 to 5.50 |" in page
     assert "No source of these electrodes states one." in page
+
+
+def page_of(s1: list[dict], **other) -> str:
+    settings = {"seed": 7, "folds": 5, "random_splits": 3}
+    return to_markdown({**settings, "scores": empty_scores(), "table_s1": s1, "table_s5": [], **other})
 
 
 def empty_scores() -> list[dict]:
@@ -167,13 +172,32 @@ def empty_scores() -> list[dict]:
 
 
 def test_what_was_not_run_is_a_dash_and_no_reason_to_stop(s1):
-    page = to_markdown({"scores": empty_scores(), "table_s1": s1, "table_s5": []})
+    page = page_of(s1)
     label = EXPERIMENTS["ionsieve"].label
     assert f"| {label} | formulas and ion | 0.346 (0.300 to 0.400) | 0.346 (0.300 to 0.400) | - |" in page
     assert "| perceptron, 1 layer (MLP1) | 0.41 / 0.63 / 0.902 | - | - |" in page
     assert "| dense network (DNN) | 0.35 | - | - |" in page
     assert "| 50 | 0.21 / 0.28 / 0.963 | - | - | - | - |" in page
-    assert "| all | 0.04 / 0.07 / 0.997 | - | - | 0.346 / 0.500 / 0.800 | 0.346 / 0.500 / 0.800 |" in page
+    of_all = "0.346 (0.300-0.400) / 0.500 / 0.800"
+    assert f"| all | 0.04 / 0.07 / 0.997 | - | - | {of_all} | {of_all} |" in page
     assert "| Li | 9 | 0.13 / 0.15 / 0.985 | - | - | 0.346 / 0.500 / 0.700 | 0.346 / 0.500 / 0.700 |" in page
     assert "| Al | 3 | - | - | - | 0.346 / 0.500 / - | 0.346 / 0.500 / - |" in page
     assert "nan" not in page and "None" not in page
+
+
+def test_the_errors_of_s2_to_s4_have_their_intervals_and_the_seeds_stand_above(s1):
+    page = page_of(s1, random_splits=1)
+    assert (
+        "random: 1 split; otherwise 5 folds" in page and "drawn with seed 7, and so is the bootstrap" in page
+    )
+    assert "Intervals of errors: 95 % percentiles of 1,000 bootstrap samples" in page
+    assert page.count("MAE (95 % interval) / RMSE in V / R²\n") == 3
+    of_all = "0.346 (0.300-0.400) / 0.500 / 0.800"
+    assert f"| {EXPERIMENTS['ionsieve'].label} | - | {of_all} | {of_all} |" in page
+    assert "| Li | 9 | 0.13 / 0.15 / 0.985 | - | - | 0.346 / 0.500 / 0.700 |" in page  # of one host
+
+
+def test_the_notes_on_single_splits_hold():
+    assert EXPERIMENTS["mha_resnet_leak"].most_folds == 1
+    assert {EXPERIMENTS[f"mha_resnet_{size}"].most_folds for size in TABLE_S3 if size} == {1}
+    assert {EXPERIMENTS[name].most_folds for name in (*TABLE_S2, "ionsieve") if "leak" not in name} == {None}

@@ -44,6 +44,9 @@ def write_composition(results: Path, shortlist: pd.DataFrame, of_voltage_model: 
     write_json(
         folder / "benchmark" / "table.json",
         {
+            "seed": 0,
+            "folds": 5,
+            "random_splits": 3,
             "scores": _scores(counts),
             "skipped": {SKIPPED: NOT_STATED},
             "overlaps": _overlaps(),
