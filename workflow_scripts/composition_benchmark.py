@@ -23,6 +23,7 @@ def main(snakemake) -> None:
     from ionsieve.tables import read_table, write_table
 
     source, output, params = snakemake.input, snakemake.output, snakemake.params
+    ensemble = CompositionEnsemble.load(source.model)
     out_of_fold, _, skipped = read_experiments(source.predictions, source.audits)
     summary = {
         "seed": params.seed,
@@ -30,7 +31,8 @@ def main(snakemake) -> None:
         "random_splits": params.random_splits,
         "scores": summarise(out_of_fold, params.seed),
         "skipped": skipped,
-        "table_s1": table_s1(CompositionEnsemble.load(source.model), load_electrodes(source.electrodes)),
+        "coverage": ensemble.uncertainty.coverage,
+        "table_s1": table_s1(ensemble, load_electrodes(source.electrodes)),
         "table_s5": summarise_volume_change(read_table(source.volume_change, HELD_OUT), params.seed),
     }
     write_table(out_of_fold, OUT_OF_FOLD, output.out_of_fold)

@@ -79,7 +79,7 @@ def text_tables(summary: Mapping[str, Any]) -> list[TextTable]:
     scored = pd.DataFrame(summary["scores"])
     return [
         _models(scored, ("rivals", "crystal"), _seeds(summary)),
-        _s1(summary["table_s1"]),
+        _s1(summary["table_s1"], summary["coverage"]),
         _s2(scored),
         _s3(scored),
         _s4(scored),
@@ -133,7 +133,7 @@ def _with_interval(row: pd.Series, between: str) -> str:
     return f"{row['mae_V']:.3f} ({row['mae_low_V']:.3f}{between}{row['mae_high_V']:.3f})"
 
 
-def _s1(rows: Sequence[Mapping[str, Any]]) -> TextTable:
+def _s1(rows: Sequence[Mapping[str, Any]], coverage: float) -> TextTable:
     cells = []
     for row in rows:
         labels = ", ".join(f"{value:.2f}" for value in row["labels_V"]) or "none"
@@ -159,7 +159,7 @@ def _s1(rows: Sequence[Mapping[str, Any]]) -> TextTable:
             "paper: predicted",
             "our labels",
             "ours, leak-free",
-            "90 % interval",
+            f"{100 * coverage:g} % interval",
         ),
         rows=tuple(cells),
         formulas=(0,),

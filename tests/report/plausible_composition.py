@@ -50,6 +50,7 @@ def write_composition(results: Path, shortlist: pd.DataFrame, of_voltage_model: 
             "scores": _scores(counts),
             "skipped": {SKIPPED: NOT_STATED},
             "overlaps": _overlaps(),
+            "coverage": 0.9,
             "table_s1": _table_s1(),
             "table_s5": summarise_volume_change(changes, seed=0),
         },
