@@ -117,6 +117,15 @@ def test_without_a_metal_the_anions_give_the_electrons():
     assert row["elements_redox_number_mean"] == 16
 
 
+@pytest.mark.parametrize("pair", [("Li2S", "Li"), ("LiO2", "Li"), ("Li3Bi", "Li")])
+def test_hosts_without_anions_stand_far_beyond_those_with_them(pair):
+    """Lithium cobaltate has half an ion per anion; these have a hundred times their ions per host atom."""
+    row = row_of(*pair)
+    assert row["elements_anion_share"] == 0
+    assert row["content_discharged_per_anion"] == pytest.approx(100 * row["content_discharged"])
+    assert row["content_charge_extracted_per_anion"] == pytest.approx(100 * row["content_charge_extracted"])
+
+
 def test_takers_are_ranked_by_amount_and_absent_ones_are_zero():
     row = row_of("LiNi0.6Mn0.3Co0.1O2", "Li")
     assert [round(float(row[f"redox_{rank}_share"]), 3) for rank in ("first", "second", "third")] == [
