@@ -169,8 +169,6 @@ BLOCKS: Mapping[str, Block] = {
         "volumetric energy", Known.CALCULATION, _calculated("energy_vol_Wh_per_L"), answer=True
     ),
 }
-# What the shipped model may read: nothing but the two formulas and the ion.
-HONEST = tuple(name for name, block in BLOCKS.items() if block.known is Known.FORMULAS and not block.answer)
 # The inputs of the MHA-ResNet paper, in its own order; space groups go through the network's embedding.
 PUBLISHED = (
     "charged_formula",

@@ -6,9 +6,7 @@ Here one graph holds both formulas of a pair: a node knows its element's share a
 discharged and when charged, one node is the working ion, and the head also reads that node.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -23,8 +21,6 @@ N_NODE_NUMBERS = 8
 N_PAIR_NUMBERS = 6
 # Below this share a logarithm says "none" and not how little.
 SMALLEST_SHARE = 1e-3
-# Standard deviations from the mean at which an extra column is cut: rare elements would go far beyond.
-LARGEST_EXTRA = 5.0
 # As many as stay in a core's cache.
 ROWS_PER_BATCH = 128
 # Chosen on framework folds 0 and 1 of the Materials Project's electrodes, seed 0, among ten times the weight
@@ -44,8 +40,6 @@ class Architecture:
     head_features : hidden features of a message or of the pool, per head.
     hidden : features of the head's hidden layers.
     dropout : in the head.
-    n_extra : columns of the tabular input beside the graph; 0 for none.
-    extra_features : what these columns are condensed to.
     """
 
     width: int = 64
@@ -54,8 +48,6 @@ class Architecture:
     head_features: int = 32
     hidden: int = 128
     dropout: float = 0.1
-    n_extra: int = 0
-    extra_features: int = 64
 
 
 @dataclass(frozen=True)
@@ -134,15 +126,11 @@ class ElementGraphNetwork(nn.Module):
     """The network; its output is the scaled voltage of each pair."""
 
     element_inputs: torch.Tensor
-    extra_mean: torch.Tensor
-    extra_scale: torch.Tensor
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         width = architecture.width
         self.register_buffer("element_inputs", _element_inputs())
-        self.register_buffer("extra_mean", torch.zeros(architecture.n_extra))
-        self.register_buffer("extra_scale", torch.ones(architecture.n_extra))
         self.embed_element = nn.Linear(self.element_inputs.shape[1], width)
         self.embed_numbers = nn.Sequential(
             nn.Linear(N_NODE_NUMBERS, width), nn.SiLU(), nn.Linear(width, width)
@@ -152,18 +140,9 @@ class ElementGraphNetwork(nn.Module):
             for _ in range(architecture.layers)
         )
         self.pool = WeightedAttention(width, architecture.heads, architecture.head_features)
-        n_inputs = 2 * width + N_PAIR_NUMBERS
-        self.embed_extra: nn.Module | None = None
-        if architecture.n_extra:
-            self.embed_extra = nn.Sequential(
-                nn.Dropout(architecture.dropout),
-                nn.Linear(architecture.n_extra, architecture.extra_features),
-                nn.SiLU(),
-            )
-            n_inputs += architecture.extra_features
         self.head = nn.Sequential(
             nn.Dropout(architecture.dropout),
-            nn.Linear(n_inputs, architecture.hidden),
+            nn.Linear(2 * width + N_PAIR_NUMBERS, architecture.hidden),
             nn.SiLU(),
             nn.Dropout(architecture.dropout),
             nn.Linear(architecture.hidden, architecture.hidden),
@@ -171,20 +150,10 @@ class ElementGraphNetwork(nn.Module):
             nn.Linear(architecture.hidden, 1),
         )
 
-    def normalize_extra(self, extra: np.ndarray) -> None:
-        """Take mean and scale of each column from these rows, shape (R, D)."""
-        scale = extra.std(axis=0)
-        self.extra_mean.copy_(torch.from_numpy(extra.mean(axis=0)))
-        self.extra_scale.copy_(torch.from_numpy(np.where(scale > 0, scale, 1.0)))
-
     def forward(
-        self,
-        numbers: torch.Tensor,
-        node_numbers: torch.Tensor,
-        pair_numbers: torch.Tensor,
-        extra: torch.Tensor | None = None,
+        self, numbers: torch.Tensor, node_numbers: torch.Tensor, pair_numbers: torch.Tensor
     ) -> torch.Tensor:
-        """Scaled voltages, shape (B,), of what :class:`ElementGraphs` holds and ``extra``, shape (B, D)."""
+        """Scaled voltages, shape (B,), of what :class:`ElementGraphs` holds."""
         present = numbers > 0
         log_shares = node_numbers[:, :, 2]
         nodes = self.embed_element(self.element_inputs[numbers]) + self.embed_numbers(node_numbers)
@@ -192,11 +161,8 @@ class ElementGraphNetwork(nn.Module):
             nodes = nodes + message(nodes, nodes, log_shares, present)
         ion = nodes[:, :1]
         pooled = self.pool(ion, nodes, log_shares, present)
-        inputs = [ion.squeeze(1), pooled.squeeze(1), pair_numbers]
-        if self.embed_extra is not None and extra is not None:
-            scaled = (extra - self.extra_mean) / self.extra_scale
-            inputs.append(self.embed_extra(scaled.clamp(-LARGEST_EXTRA, LARGEST_EXTRA)))
-        return self.head(torch.cat(inputs, dim=1)).squeeze(1)
+        inputs = torch.cat([ion.squeeze(1), pooled.squeeze(1), pair_numbers], dim=1)
+        return self.head(inputs).squeeze(1)
 
 
 class WeightedAttention(nn.Module):
@@ -229,44 +195,24 @@ class WeightedAttention(nn.Module):
 
 @dataclass(frozen=True)
 class TrainedElementGraph:
-    """A trained network: its weights, its sizes, and mean and scale of its targets."""
+    """A trained network, and mean and scale of its targets."""
 
     network: ElementGraphNetwork
-    architecture: Architecture
     mean_V: float
     scale_V: float
 
     @torch.no_grad()
-    def predict_V(self, pairs: Pairs, extra: np.ndarray | None = None) -> np.ndarray:
-        """Volts for each of S pairs, shape (S,), float64; ``extra`` has the shape (S, n_extra)."""
-        _check_extra(extra, len(pairs), self.architecture.n_extra)
-        graphs, columns = ElementGraphs.of(pairs), _columns(extra)
+    def predict_V(self, pairs: Pairs) -> np.ndarray:
+        """Volts for each of S pairs, shape (S,), float64."""
+        graphs = ElementGraphs.of(pairs)
         voltages_V = np.empty(len(pairs))
         # Pairs of like many elements together: less padding.
         order = np.argsort((graphs.numbers > 0).sum(dim=1).numpy(), kind="stable")
         for start in range(0, len(voltages_V), ROWS_PER_BATCH):
             rows = order[start : start + ROWS_PER_BATCH]
-            arguments = graphs.batch(rows, torch.device("cpu"))
-            outputs = self.network(*arguments, None if columns is None else columns[rows])
+            outputs = self.network(*graphs.batch(rows, torch.device("cpu")))
             voltages_V[rows] = outputs.double().numpy() * self.scale_V + self.mean_V
         return voltages_V
-
-    def to_state(self) -> dict[str, Any]:
-        """Tensors and plain values, loadable with ``weights_only=True``."""
-        return {
-            "architecture": asdict(self.architecture),
-            "mean_V": self.mean_V,
-            "scale_V": self.scale_V,
-            "weights": dict(self.network.state_dict()),
-        }
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> "TrainedElementGraph":
-        """The network that :meth:`to_state` describes."""
-        architecture = Architecture(**state["architecture"])
-        network = ElementGraphNetwork(architecture)
-        network.load_state_dict(state["weights"])
-        return cls(network.eval(), architecture, state["mean_V"], state["scale_V"])
 
 
 def train(
@@ -275,8 +221,6 @@ def train(
     training_rows: np.ndarray,
     schedule: Schedule,
     seed: int,
-    extra: np.ndarray | None = None,
-    weights: np.ndarray | None = None,
     architecture: Architecture = Architecture(),
 ) -> TrainedElementGraph:
     """Train one network on some pairs; the same on each run.
@@ -286,25 +230,14 @@ def train(
     targets_V : voltages in V, shape (S,); those outside ``training_rows`` are never read.
     training_rows : rows to train on, which also give means and scales.
     seed : of the initial weights, of dropout and of the order of the batches.
-    extra : columns beside the graph, shape (S, D).
-    weights : of each pair in the loss, shape (S,); None: all alike.
-    architecture : sizes; ``n_extra`` is taken from ``extra``.
+    architecture : sizes.
     """
-    architecture = replace(architecture, n_extra=0 if extra is None else extra.shape[1])
-    rows = np.sort(training_rows)
-    graphs, columns = ElementGraphs.of(pairs), _columns(extra)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = ElementGraphNetwork(architecture)
-    if extra is not None:
-        network.normalize_extra(extra[rows].astype(np.float64))
-
-    def batch(chunk: np.ndarray, device: torch.device) -> tuple[torch.Tensor, ...]:
-        arguments = graphs.batch(chunk, device)
-        return arguments if columns is None else (*arguments, columns[chunk].to(device))
-
-    mean_V, scale_V = fit(network, batch, targets_V, rows, schedule, seed, weights)
-    return TrainedElementGraph(network, architecture, mean_V, scale_V)
+    batch = ElementGraphs.of(pairs).batch
+    mean_V, scale_V = fit(network, batch, targets_V, training_rows, schedule, seed)
+    return TrainedElementGraph(network, mean_V, scale_V)
 
 
 def _element_inputs() -> torch.Tensor:
@@ -313,13 +246,3 @@ def _element_inputs() -> torch.Tensor:
     scaled = (properties - properties.mean(axis=0)) / properties.std(axis=0)
     plain = np.vstack([np.zeros(scaled.shape[1]), scaled])
     return torch.from_numpy(np.hstack([element_vectors(), plain])).float()
-
-
-def _columns(extra: np.ndarray | None) -> torch.Tensor | None:
-    return None if extra is None else torch.from_numpy(np.asarray(extra, dtype=np.float32))
-
-
-def _check_extra(extra: np.ndarray | None, n_pairs: int, n_extra: int) -> None:
-    found = (n_pairs, 0) if extra is None else extra.shape
-    if found != (n_pairs, n_extra):
-        raise ValueError(f"extra columns of shape {found}; this network reads {(n_pairs, n_extra)}")

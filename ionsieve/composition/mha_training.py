@@ -5,10 +5,10 @@ is looked at.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -62,15 +62,11 @@ class TrainedMHAResNet:
 
     Attributes
     ----------
-    network : its weights.
-    n_inputs, attention, n_space_groups : its shape, see :class:`~ionsieve.composition.mha_resnet.MHAResNet`.
+    network : with its weights.
     mean_V, scale_V : the network's output times ``scale_V`` plus ``mean_V`` is the voltage.
     """
 
     network: MHAResNet
-    n_inputs: int
-    attention: Attention
-    n_space_groups: int
     mean_V: float
     scale_V: float
 
@@ -95,26 +91,6 @@ class TrainedMHAResNet:
                 for batch in zip(values.split(PREDICTION_BATCH), groups.split(PREDICTION_BATCH), strict=True)
             ]
         return self.mean_V + self.scale_V * torch.cat(outputs).numpy()
-
-    def to_state(self) -> dict[str, Any]:
-        """Tensors and plain values for :func:`ionsieve.voltage.state_files.save_state`."""
-        return {
-            "n_inputs": self.n_inputs,
-            "attention": self.attention,
-            "n_space_groups": self.n_space_groups,
-            "mean_V": self.mean_V,
-            "scale_V": self.scale_V,
-            "network": dict(self.network.state_dict()),
-        }
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> "TrainedMHAResNet":
-        """The model that :meth:`to_state` wrote."""
-        shape = (state["n_inputs"], state["attention"], state["n_space_groups"])
-        with torch.random.fork_rng(devices=[]):
-            network = MHAResNet(*shape)
-        network.load_state_dict(state["network"])
-        return cls(network, *shape, state["mean_V"], state["scale_V"])
 
 
 def train(
@@ -151,7 +127,7 @@ def train(
         torch.manual_seed(seed)
         network = MHAResNet(inputs.shape[1], attention, space_groups.shape[1])
         _fit(network, values, groups, targets, schedule, scale_V, seed)
-    return TrainedMHAResNet(network, inputs.shape[1], attention, space_groups.shape[1], mean_V, scale_V)
+    return TrainedMHAResNet(network, mean_V, scale_V)
 
 
 def _fit(

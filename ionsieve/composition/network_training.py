@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 from tqdm import tqdm
 
 from ionsieve.voltage.devices import compute_device
@@ -25,7 +26,6 @@ def fit(
     rows: np.ndarray,
     schedule: Schedule,
     seed: int,
-    weights: np.ndarray | None = None,
 ) -> tuple[float, float]:
     """Train a network in place; it comes back on the processor, ready to predict.
 
@@ -36,20 +36,17 @@ def fit(
     targets_V : shape (S,); only those of ``rows`` are read.
     rows : training rows.
     seed : of the order of the batches, and of dropout.
-    weights : of each row in the loss, shape (S,); None: all alike.
 
     Returns
     -------
     mean_V, scale_V : the network's output times ``scale_V`` plus ``mean_V`` is the target.
     """
     rows = np.sort(rows)
-    weight_of = np.ones(len(targets_V)) if weights is None else weights / weights[rows].mean()
-    mean_V = float(np.average(targets_V[rows], weights=weight_of[rows]))
+    mean_V = float(targets_V[rows].mean())
     scale_V = float(targets_V[rows].std()) or 1.0
     device = compute_device(schedule.device)
     network.to(device)
     scaled = torch.from_numpy((targets_V - mean_V) / scale_V).float().to(device)
-    in_loss = torch.from_numpy(weight_of).float().to(device)
     # Batches of nearly equal size: a small last one would upset batch norm.
     steps_per_epoch = max(1, round(len(rows) / schedule.batch_size))
     optimizer = torch.optim.AdamW(
@@ -68,8 +65,7 @@ def fit(
         for epoch in tqdm(range(schedule.epochs), desc="epochs", disable=None):
             losses = []
             for chunk in np.array_split(order.permutation(rows), steps_per_epoch):
-                errors = (network(*batch(chunk, device)) - scaled[chunk]).abs()
-                loss = (errors * in_loss[chunk]).mean()
+                loss = functional.l1_loss(network(*batch(chunk, device)), scaled[chunk])
                 optimizer.zero_grad()
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT_NORM)
