@@ -124,7 +124,7 @@ def test_ion_amounts_and_host_all_count(other):
 
 
 def test_thirty_two_pairs_are_learned_by_heart(thirty_two_pairs, voltages_V):
-    schedule = Schedule(epochs=150, batch_size=32, learning_rate=0.01, weight_decay=0.0, device="cpu")
+    schedule = Schedule(epochs=150, batch_size=32, learning_rate=0.002, weight_decay=0.0, device="cpu")
     sizes = Architecture(width=32, layers=2, heads=2, head_features=32, hidden=64, dropout=0.0)
     model = train(thirty_two_pairs, voltages_V, np.arange(32), schedule, seed=0, architecture=sizes)
     assert np.abs(model.predict_V(thirty_two_pairs) - voltages_V).mean() < 0.3
