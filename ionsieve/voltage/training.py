@@ -1,4 +1,4 @@
-"""Training of one ensemble member: a plain loop over index-based batches of flat graphs.
+"""Training of networks: a plain loop over index-based batches, and the ensemble's member with it.
 
 AdamW on the mean absolute error, one cycle of the learning rate (Smith and Topin, 2018). There is no
 early stopping and no selection of an epoch: the schedule ends at a learning rate of zero, so that every
@@ -6,10 +6,13 @@ training row serves and no held-out row is looked at.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
@@ -18,7 +21,7 @@ from ionsieve.voltage.boosting import train_trees
 from ionsieve.voltage.devices import compute_device
 from ionsieve.voltage.graphs import Graphs
 from ionsieve.voltage.members import Architecture, Member
-from ionsieve.voltage.model import IonPooledCGCNN
+from ionsieve.voltage.model import Batch
 
 logger = logging.getLogger(__name__)
 
@@ -64,16 +67,17 @@ def train_member(
     descriptors : shape (S, D), for the pooling "context".
     """
     rows = np.sort(training_rows)
-    mean_V, scale_V = float(voltages_V[rows].mean()), float(voltages_V[rows].std())
-    scale_V = scale_V if scale_V > 0 else 1.0
-    targets = torch.zeros(len(graphs))
-    targets[rows] = torch.from_numpy((voltages_V[rows] - mean_V) / scale_V).float()
+    batcher = GraphBatcher(graphs, descriptors)
+
+    def batch(chunk: np.ndarray, device: torch.device) -> tuple[Batch]:
+        return (batcher.batch(chunk).to(device),)
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = architecture.network()
         if descriptors is not None:
             network.normalize_descriptors(descriptors[rows])
-        _fit(network, GraphBatcher(graphs, descriptors), targets, rows, schedule, scale_V, seed)
+        mean_V, scale_V = fit(network, batch, voltages_V, rows, schedule, seed)
     return Member(network, architecture, mean_V, scale_V, frozenset(graphs.elements_of(rows)))
 
 
@@ -95,18 +99,33 @@ def train_ionsieve(
     return replace(member, trees=train_trees(descriptors[rows], voltages_V[rows], seed))
 
 
-def _fit(
-    network: IonPooledCGCNN,
-    batcher: GraphBatcher,
-    targets: torch.Tensor,
+def fit(
+    network: nn.Module,
+    batch: Callable[[np.ndarray, torch.device], tuple[Any, ...]],
+    targets_V: np.ndarray,
     rows: np.ndarray,
     schedule: Schedule,
-    scale_V: float,
     seed: int,
-) -> None:
+) -> tuple[float, float]:
+    """Train a network in place; it comes back on the processor, ready to predict.
+
+    Parameters
+    ----------
+    network : its output is the scaled target, shape (B,); what it draws, as dropout does, the caller seeds.
+    batch : the network's arguments for some rows, on a device.
+    targets_V : shape (S,); only those of ``rows`` are read.
+    rows : training rows.
+    seed : of the order of the batches.
+
+    Returns
+    -------
+    mean_V, scale_V : the network's output times ``scale_V`` plus ``mean_V`` is the target.
+    """
+    rows = np.sort(rows)
+    mean_V, scale_V = float(targets_V[rows].mean()), float(targets_V[rows].std()) or 1.0
     device = compute_device(schedule.device)
     network.to(device)
-    targets = targets.to(device)
+    targets = torch.from_numpy((targets_V - mean_V) / scale_V).float().to(device)
     order = np.random.default_rng(seed)
     # Batches of nearly equal size: a small last one would upset batch norm.
     steps_per_epoch = max(1, round(len(rows) / schedule.batch_size))
@@ -123,7 +142,7 @@ def _fit(
     for epoch in tqdm(range(schedule.epochs), desc="epochs", disable=None):
         losses = []
         for chunk in np.array_split(order.permutation(rows), steps_per_epoch):
-            loss = functional.l1_loss(network(batcher.batch(chunk).to(device)), targets[chunk])
+            loss = functional.l1_loss(network(*batch(chunk, device)), targets[chunk])
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT_NORM)
@@ -131,4 +150,5 @@ def _fit(
             cycle.step()
             losses.append(loss.item())
         logger.info("epoch %d: training MAE %.4f V", epoch + 1, scale_V * float(np.mean(losses)))
-    network.cpu()
+    network.cpu().eval()
+    return mean_V, scale_V
