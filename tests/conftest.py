@@ -1,1 +1,30 @@
 """Its place puts tests/ on the import path, so that tests share the servers in tests/servers."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ionsieve.data.files import electrode_rows
+from ionsieve.data.records import Reject
+
+SHARED = Path(os.environ.get("IONSIEVE_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def real_electrode_rows() -> list[dict[str, Any]]:
+    """Rows of ELECTRODES of the Materials Project's insertion electrodes, where the data are at hand."""
+    folder = SHARED / "materials_project"
+    paths = [folder / name for name in ("insertion_electrodes.jsonl.gz", "structures.jsonl.gz")]
+    for path in paths:
+        if not path.exists():
+            pytest.skip(
+                f"{path} is not there; set IONSIEVE_SHARED_DATA to the folder with materials_project/"
+            )
+    electrodes, structures = paths
+    return [
+        row
+        for row in electrode_rows([electrodes], [structures], "DFT", "CC BY 4.0")
+        if not isinstance(row, Reject)
+    ]

@@ -1,8 +1,5 @@
 """Boosted trees on formulas of real electrodes, where the data are at hand."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,30 +9,14 @@ from ionsieve.composition.blocks import BLOCKS, Electrodes, Known, columns_of
 from ionsieve.composition.leakage_audit import trivial_check
 from ionsieve.composition.pairs import Pairs
 from ionsieve.data.calculated import KEY, checked
-from ionsieve.data.files import electrode_rows
-from ionsieve.data.records import Reject
 
 pytestmark = pytest.mark.slow
 
-SHARED = Path(os.environ.get("IONSIEVE_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
-ELECTRODES = SHARED / "materials_project" / "insertion_electrodes.jsonl.gz"
-STRUCTURES = SHARED / "materials_project" / "structures.jsonl.gz"
-
 
 @pytest.fixture(scope="module")
-def real_electrodes() -> Electrodes:
-    for path in (ELECTRODES, STRUCTURES):
-        if not path.exists():
-            pytest.skip(
-                f"{path} is not there; set IONSIEVE_SHARED_DATA to the folder with materials_project/"
-            )
-    rows = [
-        row
-        for row in electrode_rows([ELECTRODES], [STRUCTURES], "DFT", "CC BY 4.0")
-        if not isinstance(row, Reject)
-    ]
-    table = pd.DataFrame(rows)
-    calculated = pd.DataFrame([checked(row[KEY])[0] for row in rows])
+def real_electrodes(real_electrode_rows) -> Electrodes:
+    table = pd.DataFrame(real_electrode_rows)
+    calculated = pd.DataFrame([checked(row[KEY])[0] for row in real_electrode_rows])
     return Electrodes(Pairs.from_electrodes(table), table, calculated)
 
 

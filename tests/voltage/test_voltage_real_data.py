@@ -1,37 +1,19 @@
 """The paper's figure on real electrodes, where the data are at hand."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from ionsieve.data.files import electrode_rows
-from ionsieve.data.records import Reject
 from ionsieve.voltage.cross_validation import run_fold
 from ionsieve.voltage.electrodes import Electrodes
 from ionsieve.voltage.members import Architecture
 from ionsieve.voltage.training import Schedule
 
-SHARED = Path(os.environ.get("IONSIEVE_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
-ELECTRODES = SHARED / "materials_project" / "insertion_electrodes.jsonl.gz"
-STRUCTURES = SHARED / "materials_project" / "structures.jsonl.gz"
-
 
 @pytest.fixture(scope="module")
-def real_electrodes() -> Electrodes:
-    for path in (ELECTRODES, STRUCTURES):
-        if not path.exists():
-            pytest.skip(
-                f"{path} is not there; set IONSIEVE_SHARED_DATA to the folder with materials_project/"
-            )
-    rows = [
-        row
-        for row in electrode_rows([ELECTRODES], [STRUCTURES], "DFT", "CC BY 4.0")
-        if not isinstance(row, Reject)
-    ]
-    return Electrodes.from_table(pd.DataFrame(rows), cutoff_A=8.0, max_neighbors=12, digest="real")
+def real_electrodes(real_electrode_rows) -> Electrodes:
+    table = pd.DataFrame(real_electrode_rows)
+    return Electrodes.from_table(table, cutoff_A=8.0, max_neighbors=12, digest="real")
 
 
 @pytest.mark.slow
