@@ -154,7 +154,10 @@ def to_markdown(summary: Mapping[str, Any]) -> str:
 
 def _blocks(summary: Mapping[str, Any]) -> TextTable:
     base = summary["base_mae_V"]
-    stated = ", ".join(f"{value:.3f} V ({TITLES[protocol]})" for protocol, value in base.items())
+    # JSON's keys come back sorted by name.
+    stated = ", ".join(
+        f"{base[protocol]:.3f} V ({TITLES[protocol]})" for protocol in (RANDOM, FRAMEWORK) if protocol in base
+    )
     rows = []
     for row in summary["blocks"]:
         cells = []
@@ -226,8 +229,9 @@ def _overlap_shares(shares: Mapping[str, Mapping[str, float]]) -> TextTable:
         title="What a test set shares with its training set",
         header=("split", "same host", "same pair of formulas", "same discharged crystal"),
         rows=tuple(
-            (TITLES[protocol], *(f"{100 * share[name]:.0f} %" for name in names))
-            for protocol, share in shares.items()
+            (TITLES[protocol], *(f"{100 * shares[protocol][name]:.0f} %" for name in names))
+            for protocol in (RANDOM, FRAMEWORK)
+            if protocol in shares
         ),
     )
 

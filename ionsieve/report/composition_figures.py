@@ -188,7 +188,7 @@ def volume_distribution(sources: ReportSources) -> Figure | None:
         x=[median, median], y=[0, highest], mode="lines", name=f"median of training ({median:.2g})",
         line={"color": VERMILLION, "width": 2, "dash": "dot"}, hoverinfo="skip",
     )  # fmt: skip
-    plot.update_xaxes(type="log", dtick=1, exponentformat="power")
+    plot.update_xaxes(type="log", dtick=1, exponentformat="none")
     return Figure(
         name="volume-distribution",
         title="S5: volume changes",
@@ -217,8 +217,8 @@ def volume_parity(sources: ReportSources) -> Figure | None:
         x=[SMALLEST_CHANGE, largest], y=[median, median], mode="lines", name="median of training",
         line={"color": VERMILLION, "width": 2, "dash": "dot"}, hoverinfo="skip",
     )  # fmt: skip
-    plot.update_xaxes(type="log", dtick=1, exponentformat="power", constrain="domain")
-    plot.update_yaxes(type="log", dtick=1, exponentformat="power")
+    plot.update_xaxes(type="log", dtick=1, exponentformat="none", constrain="domain")
+    plot.update_yaxes(type="log", dtick=1, exponentformat="none")
     return Figure(
         name="volume-parity",
         title="S5: volume change against what is stated",

@@ -193,6 +193,7 @@ def test_the_errors_of_s2_to_s4_have_their_intervals_and_the_seeds_stand_above(s
     )
     assert "Intervals of errors: 95 % percentiles of 1,000 bootstrap samples" in page
     assert page.count("MAE (95 % interval) / RMSE in V / R²\n") == 3
+    assert page.count(" | IonSieve, random | IonSieve, new hosts |\n") == 2
     of_all = "0.346 (0.300-0.400) / 0.500 / 0.800"
     assert f"| {EXPERIMENTS['ionsieve'].label} | - | {of_all} | {of_all} |" in page
     assert "| Li | 9 | 0.13 / 0.15 / 0.985 | - | - | 0.346 / 0.500 / 0.700 |" in page  # of one host

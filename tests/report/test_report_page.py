@@ -409,6 +409,9 @@ def test_volume_changes_keep_their_tail_on_logarithmic_axes(finished_page):
     assert median["x"] == [0.051, 0.051]
     points = next(trace for trace in drawn["data"] if trace["mode"] == "markers")
     assert (min(points["x"]), max(points["x"])) == (0.001, 41.0)
+    # Plotly would write powers of ten larger than all other ticks.
+    axes = (distribution["layout"]["xaxis"], drawn["layout"]["xaxis"], drawn["layout"]["yaxis"])
+    assert {axis["exponentformat"] for axis in axes} == {"none"}
     assert drawn["layout"]["xaxis"]["type"] == drawn["layout"]["yaxis"]["type"] == "log"
 
 
@@ -418,6 +421,8 @@ def test_the_audit_gives_a_verdict_for_each_block_and_shows_the_overlaps(finishe
     assert "+330 mV (+82 %)" in energy and "<td>leaks</td>" in energy
     assert "<code>energy_grav / capacity_grav</code> against the voltage, 330 electrodes" in section
     assert '<td class="n">71 %</td><td class="n">22 %</td><td class="n">5 %</td>' in section
+    assert "0.377 V (random, a tenth held out), 0.420 V (no host on both sides)" in section
+    assert section.index('<th scope="row">random') < section.index('<th scope="row">no host on both sides')
 
 
 def test_markdown_and_page_show_the_same_cells(finished_run, finished_page):
