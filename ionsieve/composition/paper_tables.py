@@ -101,10 +101,10 @@ def _seeds(summary: Mapping[str, Any]) -> str:
     splits, folds, seed = (summary[name] for name in ("random_splits", "folds", "seed"))
     return (
         f"In all tables, random: {splits} split{'' if splits == 1 else 's'}; otherwise {folds} folds, every"
-        f" row held out once. The splits are drawn with seed {seed}, and so is the bootstrap; with split and"
-        f" fold it also seeds each model. Intervals of errors: {_LEVEL} percentiles of {BOOTSTRAP_SAMPLES:,}"
-        " bootstrap samples, which draw whole groups: hosts, or sets of host elements where these are kept"
-        " together."
+        f" row held out once; fewer where a table says so. The splits are drawn with seed {seed}, and so is"
+        f" the bootstrap; with split and fold it also seeds each model. Intervals of errors: {_LEVEL}"
+        f" percentiles of {BOOTSTRAP_SAMPLES:,} bootstrap samples, which draw whole groups: hosts, or sets of"
+        " host elements where these are kept together."
     )
 
 
@@ -196,6 +196,12 @@ def _ours(scored: pd.DataFrame, name: str, protocol: str, ion: str = "all") -> s
     return f"{_with_interval(first, '-')} / {first['rmse_V']:.3f} / {r2}"
 
 
+def _splits(experiment: str) -> str:
+    """How many splits or folds of a protocol an experiment is run on."""
+    most = EXPERIMENTS[experiment].most_folds
+    return "all splits" if most is None else f"{most} split{'' if most == 1 else 's'}"
+
+
 def _s2(scored: pd.DataFrame) -> TextTable:
     names = (*TABLE_S2, "mha_resnet", "mha_resnet_published", "element_graph", "ionsieve")
     return TextTable(
@@ -224,7 +230,8 @@ def _s3(scored: pd.DataFrame) -> TextTable:
         title=f"S3: fewer training rows, {_ERRORS}",
         header=("most rows per 1 V", "paper", *_BY_MODEL),
         rows=tuple(rows),
-        after="MHA-ResNet on fewer than all rows: one random split, and one fold of new hosts.",
+        after=f"MHA-ResNet on {_splits('mha_resnet')} of each kind, with fewer training rows on"
+        f" {_splits(f'mha_resnet_{SIZES[0]}')}.",
     )
 
 
@@ -241,6 +248,7 @@ def _s4(scored: pd.DataFrame) -> TextTable:
         title=f"S4: by ion, {_ERRORS}",
         header=("ion", "held out", "paper", *_BY_MODEL),
         rows=tuple(rows),
+        after=f"MHA-ResNet on {_splits('mha_resnet')} of each kind; held out are IonSieve's rows, new hosts.",
     )
 
 

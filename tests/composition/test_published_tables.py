@@ -199,7 +199,14 @@ def test_the_errors_of_s2_to_s4_have_their_intervals_and_the_seeds_stand_above(s
     assert "| Li | 9 | 0.13 / 0.15 / 0.985 | - | - | 0.346 / 0.500 / 0.700 |" in page  # of one host
 
 
-def test_the_notes_on_single_splits_hold():
-    assert EXPERIMENTS["mha_resnet_leak"].most_folds == 1
+def test_models_that_see_fewer_splits_are_named(s1):
+    page = page_of(s1)
+    assert (
+        EXPERIMENTS["mha_resnet_leak"].most_folds == 1 and "Only the first row, of one split, reads" in page
+    )
+    assert "MHA-ResNet on 2 splits of each kind, with fewer training rows on 1 split." in page
+    assert "MHA-ResNet on 2 splits of each kind; held out are IonSieve's rows, new hosts." in page
+    fewer = {name for name, experiment in EXPERIMENTS.items() if experiment.most_folds is not None}
+    tabulated = {name for name in fewer if EXPERIMENTS[name].part in ("rivals", "crystal")}
+    assert all("of each)" in EXPERIMENTS[name].label for name in tabulated)
     assert {EXPERIMENTS[f"mha_resnet_{size}"].most_folds for size in TABLE_S3 if size} == {1}
-    assert {EXPERIMENTS[name].most_folds for name in (*TABLE_S2, "ionsieve") if "leak" not in name} == {None}
