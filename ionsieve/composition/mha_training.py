@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from ionsieve.composition.mha_resnet import Attention, MHAResNet, check_space_groups
 from ionsieve.errors import DataError
+from ionsieve.voltage.training import one_cycle
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +26,6 @@ LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "l1": functional.l1_loss,
     "huber": functional.huber_loss,
 }
-WARM_UP_SHARE = 0.2
 PREDICTION_BATCH = 1024
 
 
@@ -148,12 +148,7 @@ def _fit(
     )
     cycle = None
     if schedule.kind == "one_cycle":
-        cycle = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer,
-            max_lr=schedule.learning_rate,
-            total_steps=steps_per_epoch * schedule.epochs,
-            pct_start=WARM_UP_SHARE,
-        )
+        cycle = one_cycle(optimizer, schedule.learning_rate, steps_per_epoch * schedule.epochs)
     network.train()
     for epoch in tqdm(range(schedule.epochs), desc="epochs", disable=None):
         errors = 0.0

@@ -132,12 +132,7 @@ def fit(
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
     )
-    cycle = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        max_lr=schedule.learning_rate,
-        total_steps=steps_per_epoch * schedule.epochs,
-        pct_start=WARM_UP_SHARE,
-    )
+    cycle = one_cycle(optimizer, schedule.learning_rate, steps_per_epoch * schedule.epochs)
     network.train()
     for epoch in tqdm(range(schedule.epochs), desc="epochs", disable=None):
         losses = []
@@ -152,3 +147,14 @@ def fit(
         logger.info("epoch %d: training MAE %.4f V", epoch + 1, scale_V * float(np.mean(losses)))
     network.cpu().eval()
     return mean_V, scale_V
+
+
+def one_cycle(
+    optimizer: torch.optim.Optimizer, learning_rate: float, total_steps: int
+) -> torch.optim.lr_scheduler.OneCycleLR:
+    """The rate rises to ``learning_rate`` in the first fifth of the steps and falls to zero."""
+    # torch divides by zero where the rise ends with the first step.
+    share = 2 * WARM_UP_SHARE if WARM_UP_SHARE * total_steps == 1.0 else WARM_UP_SHARE
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=learning_rate, total_steps=total_steps, pct_start=share
+    )

@@ -12,7 +12,7 @@ from ionsieve.voltage.cross_validation import member_seed, run_fold
 from ionsieve.voltage.devices import compute_device
 from ionsieve.voltage.ensemble import save_member
 from ionsieve.voltage.members import Architecture
-from ionsieve.voltage.training import Schedule, train_ionsieve, train_member
+from ionsieve.voltage.training import Schedule, one_cycle, train_ionsieve, train_member
 
 SMALL = Architecture(cutoff_A=8.0, max_neighbors=12, atom_features=16, convolutions=2, hidden_features=16)
 QUICK = Schedule(epochs=30, batch_size=8, learning_rate=0.01, weight_decay=0.0)
@@ -140,3 +140,17 @@ def test_one_electrode_is_not_enough_for_batch_norm_but_two_alike_are(synthetic_
     )
     assert member.scale_V == 1.0
     assert member.network_V(synthetic_electrodes.graphs)[:2] == pytest.approx(3.3, abs=0.3)
+
+
+@pytest.mark.parametrize("total_steps", [1, 2, 4, 5, 6, 100])
+def test_the_rate_of_one_cycle_ends_near_zero_however_few_steps_there_are(total_steps):
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.AdamW([weight], lr=0.01)
+    cycle = one_cycle(optimizer, 0.01, total_steps)
+    rates = []
+    for _ in range(total_steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        cycle.step()
+    assert max(rates) <= 0.01
+    assert rates[-1] < 1e-6
