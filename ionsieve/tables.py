@@ -281,6 +281,35 @@ VALIDATION_SUMMARY = pa.schema(
     ]
 )
 
+# Measured or synthetic discharge curves, 100 points each, sorted by test, cycle and voltage.
+DISCHARGE_POINTS = pa.schema(
+    [
+        _text("test_id"),
+        _text("label"),  # "experiment" or "synthetic"
+        _text("composition"),
+        _number("rate_mA_per_g"),
+        _number("voltage_low_V"),  # window of the test
+        _number("voltage_high_V"),
+        pa.field("cycle", pa.int32(), nullable=False),  # from 1
+        _number("voltage_V"),  # ascending within a cycle
+        _number("capacity_mAh_per_g"),  # discharged until that voltage is reached
+        pa.field(
+            "first_capacity_mAh_per_g", pa.float64(), nullable=True
+        ),  # of cycle 1 there; null without it
+        _number("dq_dv_mAh_per_g_per_V"),  # at most 0
+    ]
+)
+
+# Cycling tests, and single cycles, that are not among the points.
+DISCHARGE_REJECTS = pa.schema(
+    [
+        _text("test_id"),
+        pa.field("cycle", pa.int32(), nullable=True),  # null: the whole test, or the file
+        _text("source"),  # name of the file
+        _text("reason"),
+    ]
+)
+
 
 def write_table(rows: pd.DataFrame | list[dict[str, Any]], schema: pa.Schema, path: Path | str) -> None:
     """Write rows as Parquet, atomically, with exactly the columns of ``schema``.

@@ -1,0 +1,1 @@
+"""Discharge curves from composition, rate, voltage window and cycle: cycler data, DRXNet, its evaluation."""

@@ -1,0 +1,208 @@
+"""The data set of discharge curves: points of every usable cycle, what was set aside, where it comes from.
+
+The tables depend on the content of the inputs alone, not on the order of the files: tests are sorted by name
+and content. The version of a data set is a digest of its inputs' digests and of the processing.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ionsieve.artifacts import write_json
+from ionsieve.discharge import profiles
+from ionsieve.discharge.cycling import CyclingTest, SetAside
+from ionsieve.discharge.profiles import StandardTest, standardise_test
+from ionsieve.errors import DataError
+from ionsieve.tables import DISCHARGE_POINTS, DISCHARGE_REJECTS, write_table
+
+# Raised when the same records would give other points.
+PROCESSING_VERSION = 1
+POINTS_FILE, REJECTS_FILE, PROVENANCE_FILE = "points.parquet", "rejects.parquet", "provenance.json"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Discharge curves.
+
+    Attributes
+    ----------
+    points : columns of :data:`~ionsieve.tables.DISCHARGE_POINTS`, sorted by test, cycle and voltage.
+    set_aside : tests and cycles that are not among them, sorted.
+    n_tests : tests that were read, with those set aside.
+    """
+
+    points: pd.DataFrame
+    set_aside: tuple[SetAside, ...]
+    n_tests: int
+
+    @property
+    def rejects(self) -> pd.DataFrame:
+        """Columns of :data:`~ionsieve.tables.DISCHARGE_REJECTS`."""
+        rows = [
+            {"test_id": row.test_id, "cycle": row.cycle, "source": row.source, "reason": row.reason}
+            for row in self.set_aside
+        ]
+        return pd.DataFrame(rows, columns=DISCHARGE_REJECTS.names).astype({"cycle": "Int32"})
+
+
+def build(tests: Iterable[CyclingTest], set_aside: Iterable[SetAside] = ()) -> Dataset:
+    """Points of every usable discharge of some tests.
+
+    A test that is given twice is taken once; two tests of one name become NAME and NAME-2, by their content.
+
+    Parameters
+    ----------
+    tests : in any order.
+    set_aside : what a reader has set aside before.
+    """
+    distinct, repeated = _named_apart(tests)
+    aside = [*set_aside, *repeated]
+    tables = []
+    for test in distinct:
+        standard = standardise_test(test)
+        aside.extend(standard.set_aside)
+        tables.extend(_points(standard))
+    points = pd.concat(tables, ignore_index=True) if tables else _no_points()
+    order = sorted(aside, key=lambda row: (row.test_id, row.cycle or 0, row.source, row.reason))
+    return Dataset(points, tuple(order), len(distinct) + len(repeated))
+
+
+def write(dataset: Dataset, inputs: Mapping[str, str], folder: Path) -> dict[str, Any]:
+    """Write points.parquet, rejects.parquet and provenance.json into a folder; returns the provenance.
+
+    Parameters
+    ----------
+    inputs : SHA-256 digest by the name of each input: files, or the recipe of synthetic cells.
+
+    Raises
+    ------
+    DataError : no discharge could be used; the message has the most frequent reasons.
+    """
+    if dataset.points.empty:
+        reasons = Counter(_kind(row.reason) for row in dataset.set_aside).most_common(3)
+        listed = "; ".join(f"{count} x {reason}" for reason, count in reasons) or "no test was given"
+        raise DataError(f"no discharge can be used, of {dataset.n_tests} tests: {listed}")
+    write_table(dataset.points, DISCHARGE_POINTS, folder / POINTS_FILE)
+    write_table(dataset.rejects, DISCHARGE_REJECTS, folder / REJECTS_FILE)
+    document = provenance(dataset, inputs)
+    write_json(folder / PROVENANCE_FILE, document)
+    return document
+
+
+def provenance(dataset: Dataset, inputs: Mapping[str, str]) -> dict[str, Any]:
+    """What the data set is made of, as a JSON document without paths or dates."""
+    points = dataset.points
+    kept = points.groupby("label")["test_id"].nunique()
+    return {
+        "dataset_version": version(inputs),
+        "inputs": [{"name": name, "sha256": inputs[name]} for name in sorted(inputs)],
+        "labels": {str(label): int(count) for label, count in kept.items()},  # tests of each
+        "n_tests": dataset.n_tests,
+        "n_tests_with_points": int(points["test_id"].nunique()),
+        "n_cycles": int(points.groupby(["test_id", "cycle"]).ngroups),
+        "n_points": len(points),
+        "n_tests_set_aside": sum(row.cycle is None for row in dataset.set_aside),
+        "n_cycles_set_aside": sum(row.cycle is not None for row in dataset.set_aside),
+        "reasons": dict(sorted(Counter(_kind(row.reason) for row in dataset.set_aside).items())),
+        "processing": _processing(),
+    }
+
+
+def version(inputs: Mapping[str, str]) -> str:
+    """Sixteen hexadecimal digits for the inputs' contents and the processing; file names do not enter."""
+    content = json.dumps([sorted(inputs.values()), _processing()], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _processing() -> dict[str, Any]:
+    return {
+        "version": PROCESSING_VERSION,
+        "n_points": profiles.N_POINTS,
+        "smoothing_length_V": profiles.SMOOTHING_LENGTH_V,
+    }
+
+
+def _kind(reason: str) -> str:
+    """A reason without its numbers: what stands before the first colon or digit."""
+    head = reason.split(":")[0]
+    digit = next((at for at, letter in enumerate(head) if letter.isdigit()), len(head))
+    return head[:digit].strip() or "other"
+
+
+def _named_apart(tests: Iterable[CyclingTest]) -> tuple[list[CyclingTest], list[SetAside]]:
+    """Tests sorted by name and content, each once and with a name of its own."""
+    keyed = sorted(((test.test_id, _content(test), test) for test in tests), key=lambda row: row[:2])
+    distinct: list[CyclingTest] = []
+    repeated = []
+    taken: set[str] = {test_id for test_id, _, _ in keyed}
+    seen: dict[str, str] = {}  # name of the test by content
+    named: set[str] = set()
+    for test_id, content, test in keyed:
+        if content in seen:
+            repeated.append(
+                SetAside(test.source, test_id, None, f"given twice: it is the test {seen[content]}")
+            )
+            continue
+        name, number = test_id, 1
+        while name in named or (number > 1 and name in taken):
+            number += 1
+            name = f"{test_id}-{number}"
+        named.add(name)
+        seen[content] = name
+        distinct.append(replace(test, test_id=name))
+    return sorted(distinct, key=lambda test: test.test_id), repeated
+
+
+def _content(test: CyclingTest) -> str:
+    """Digest of all of a test but its name and source."""
+    digest = hashlib.sha256()
+    head = (test.composition, test.label, test.rate_mA_per_g, test.voltage_low_V, test.voltage_high_V)
+    digest.update(repr(head).encode())
+    for profile in test.profiles:
+        digest.update(f"{profile.cycle} {profile.direction} {np.size(profile.voltage_V)}".encode())
+        for values in (profile.voltage_V, profile.capacity_mAh_per_g):
+            digest.update(np.ascontiguousarray(values, dtype=float).tobytes())
+    return digest.hexdigest()
+
+
+def _points(standard: StandardTest) -> list[pd.DataFrame]:
+    """One table per cycle."""
+    test = standard.test
+    first = next((profile for profile in standard.profiles if profile.cycle == 1), None)
+    tables = []
+    for profile in standard.profiles:
+        if first is None:
+            first_capacity = np.full(len(profile.voltage_V), np.nan)
+        elif profile is first:
+            first_capacity = profile.capacity_mAh_per_g
+        else:
+            first_capacity = first.capacity_at(profile.voltage_V)
+        tables.append(
+            pd.DataFrame(
+                {
+                    "test_id": test.test_id,
+                    "label": test.label,
+                    "composition": test.composition,
+                    "rate_mA_per_g": float(test.rate_mA_per_g),
+                    "voltage_low_V": float(test.voltage_low_V),
+                    "voltage_high_V": float(test.voltage_high_V),
+                    "cycle": np.int32(profile.cycle),
+                    "voltage_V": profile.voltage_V,
+                    "capacity_mAh_per_g": profile.capacity_mAh_per_g,
+                    "first_capacity_mAh_per_g": first_capacity,
+                    "dq_dv_mAh_per_g_per_V": profile.dq_dv_mAh_per_g_per_V,
+                }
+            )
+        )
+    return tables
+
+
+def _no_points() -> pd.DataFrame:
+    return DISCHARGE_POINTS.empty_table().to_pandas()
