@@ -293,9 +293,7 @@ DISCHARGE_POINTS = pa.schema(
         pa.field("cycle", pa.int32(), nullable=False),  # from 1
         _number("voltage_V"),  # ascending within a cycle
         _number("capacity_mAh_per_g"),  # discharged until that voltage is reached
-        pa.field(
-            "first_capacity_mAh_per_g", pa.float64(), nullable=True
-        ),  # of cycle 1 there; null without it
+        _number("first_capacity_mAh_per_g", nullable=True),  # of cycle 1 at that voltage; null without it
         _number("dq_dv_mAh_per_g_per_V"),  # at most 0
     ]
 )

@@ -84,8 +84,8 @@ class CyclingTest:
             )
         if not 0 <= self.voltage_low_V < self.voltage_high_V <= LARGEST_VOLTAGE_V:
             raise CyclingError(
-                f"voltage window {self.voltage_low_V} to {self.voltage_high_V} V: the lower limit must be below"
-                f" the upper one, both within 0 and {LARGEST_VOLTAGE_V:.0f} V"
+                f"voltage window {self.voltage_low_V} to {self.voltage_high_V} V: the lower limit must be"
+                f" below the upper one, both within 0 and {LARGEST_VOLTAGE_V:.0f} V"
             )
         for name in ("active_mass_mg", "electrode_mass_mg"):
             mass = getattr(self, name)

@@ -68,7 +68,9 @@ def build(tests: Iterable[CyclingTest], set_aside: Iterable[SetAside] = ()) -> D
     for test in distinct:
         standard = standardise_test(test)
         aside.extend(standard.set_aside)
-        tables.extend(_points(standard))
+        table = _points(standard)
+        if table is not None:
+            tables.append(table)
     points = pd.concat(tables, ignore_index=True) if tables else _no_points()
     order = sorted(aside, key=lambda row: (row.test_id, row.cycle or 0, row.source, row.reason))
     return Dataset(points, tuple(order), len(distinct) + len(repeated))
@@ -172,36 +174,36 @@ def _content(test: CyclingTest) -> str:
     return digest.hexdigest()
 
 
-def _points(standard: StandardTest) -> list[pd.DataFrame]:
-    """One table per cycle."""
-    test = standard.test
-    first = next((profile for profile in standard.profiles if profile.cycle == 1), None)
-    tables = []
-    for profile in standard.profiles:
-        if first is None:
-            first_capacity = np.full(len(profile.voltage_V), np.nan)
-        elif profile is first:
-            first_capacity = profile.capacity_mAh_per_g
-        else:
-            first_capacity = first.capacity_at(profile.voltage_V)
-        tables.append(
-            pd.DataFrame(
-                {
-                    "test_id": test.test_id,
-                    "label": test.label,
-                    "composition": test.composition,
-                    "rate_mA_per_g": float(test.rate_mA_per_g),
-                    "voltage_low_V": float(test.voltage_low_V),
-                    "voltage_high_V": float(test.voltage_high_V),
-                    "cycle": np.int32(profile.cycle),
-                    "voltage_V": profile.voltage_V,
-                    "capacity_mAh_per_g": profile.capacity_mAh_per_g,
-                    "first_capacity_mAh_per_g": first_capacity,
-                    "dq_dv_mAh_per_g_per_V": profile.dq_dv_mAh_per_g_per_V,
-                }
-            )
-        )
-    return tables
+def _points(standard: StandardTest) -> pd.DataFrame | None:
+    """Points of one test, or None where no cycle is left."""
+    test, cycles = standard.test, standard.profiles
+    if not cycles:
+        return None
+    first = next((profile for profile in cycles if profile.cycle == 1), None)
+    first_capacity = [
+        profile.capacity_mAh_per_g
+        if profile is first
+        else np.full(len(profile.voltage_V), np.nan)
+        if first is None
+        else first.capacity_at(profile.voltage_V)
+        for profile in cycles
+    ]
+    numbers = np.array([profile.cycle for profile in cycles], dtype=np.int32)
+    return pd.DataFrame(
+        {
+            "test_id": test.test_id,
+            "label": test.label,
+            "composition": test.composition,
+            "rate_mA_per_g": float(test.rate_mA_per_g),
+            "voltage_low_V": float(test.voltage_low_V),
+            "voltage_high_V": float(test.voltage_high_V),
+            "cycle": np.repeat(numbers, [len(profile.voltage_V) for profile in cycles]),
+            "voltage_V": np.concatenate([profile.voltage_V for profile in cycles]),
+            "capacity_mAh_per_g": np.concatenate([profile.capacity_mAh_per_g for profile in cycles]),
+            "first_capacity_mAh_per_g": np.concatenate(first_capacity),
+            "dq_dv_mAh_per_g_per_V": np.concatenate([profile.dq_dv_mAh_per_g_per_V for profile in cycles]),
+        }
+    )
 
 
 def _no_points() -> pd.DataFrame:

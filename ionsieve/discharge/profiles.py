@@ -11,6 +11,7 @@ narrower than l are noise, wider ones stay, and the number of points enters only
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator, make_smoothing_spline
@@ -53,7 +54,7 @@ class StandardProfile:
     ----------
     cycle : from 1.
     voltage_V : ascending, uniform between the ends of the profile.
-    capacity_mAh_per_g : discharged until that voltage is reached; never rises with the voltage, never negative.
+    capacity_mAh_per_g : discharged until that voltage is reached; never rises with it, never negative.
     dq_dv_mAh_per_g_per_V : derivative of the smoothing spline, at most 0.
     """
 
@@ -67,10 +68,13 @@ class StandardProfile:
         """Capacity at the profile's lowest voltage."""
         return float(self.capacity_mAh_per_g[0])
 
+    @cached_property
+    def _between(self) -> PchipInterpolator:
+        return PchipInterpolator(self.voltage_V, self.capacity_mAh_per_g)
+
     def capacity_at(self, voltage_V: np.ndarray) -> np.ndarray:
         """Capacity at other voltages, monotone between the points; beyond the ends that of the ends."""
-        inside = np.clip(voltage_V, self.voltage_V[0], self.voltage_V[-1])
-        return PchipInterpolator(self.voltage_V, self.capacity_mAh_per_g)(inside)
+        return self._between(np.clip(voltage_V, self.voltage_V[0], self.voltage_V[-1]))
 
 
 @dataclass(frozen=True)
@@ -85,13 +89,13 @@ class StandardTest:
 def standardise(profile: Profile, voltage_low_V: float, voltage_high_V: float) -> StandardProfile:
     """Denoise one discharge and read it on :data:`N_POINTS` voltages, uniform between its ends.
 
-    Left out on the way: points that are no numbers or lie outside the window; glitches of single points; rests,
-    where the voltage rises above what it had fallen to; all that follows once the lower limit is reached, a
-    hold at constant voltage or a rest. Equal voltages become one point. A record whose order is not that of
-    time is taken in the order of voltage.
+    Left out on the way: points that are no numbers or lie outside the window; glitches of single points;
+    rests, where the voltage rises above what it had fallen to; all that follows once the lower limit is
+    reached, a hold at constant voltage or a rest. Equal voltages become one point. A record whose order is
+    not that of time is taken in the order of voltage.
 
-    dQ/dV is the derivative of the spline; where noise makes it positive it is set to 0, and the capacities are
-    moved, by least squares, as little as makes them fall with the voltage (isotonic regression).
+    dQ/dV is the derivative of the spline; where noise makes it positive it is set to 0, and the capacities
+    are moved, by least squares, as little as makes them fall with the voltage (isotonic regression).
 
     Raises
     ------
@@ -227,8 +231,8 @@ def _check_start_and_jumps(voltage_V: np.ndarray, capacity: np.ndarray) -> None:
     start = float(capacity[voltage_V >= voltage_V.max() - BIN_WIDTH_V].min())
     if start > START_SHARE * whole:
         raise CyclingError(
-            f"the capacity starts at {start:.1f} mAh/g at {voltage_V.max():.2f} V, not at 0: a counter that was"
-            " not reset, or a profile without its start"
+            f"the capacity starts at {start:.1f} mAh/g at {voltage_V.max():.2f} V, not at 0: a counter that"
+            " was not reset, or a profile without its start"
         )
     jump = float(np.abs(np.diff(capacity)).max())
     if jump > JUMP_SHARE * whole:
@@ -236,7 +240,7 @@ def _check_start_and_jumps(voltage_V: np.ndarray, capacity: np.ndarray) -> None:
 
 
 def _distinct(voltage_V: np.ndarray, capacity: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Means over :data:`BIN_WIDTH_V`, ascending in voltage, and the voltage that each stands for; shape (K,)."""
+    """Means over :data:`BIN_WIDTH_V`, ascending in voltage, and the range that each stands for; (K,)."""
     bins = np.floor((voltage_V - voltage_V.min()) / BIN_WIDTH_V).astype(np.int64)
     means_V, means, counts = _means(bins, voltage_V, capacity, np.ones(len(bins)))
     # Means of two neighbouring bins can still be next to each other, which no spline bears.
@@ -267,7 +271,7 @@ def _means(
 def _without_failed_cycles(
     profiles: list[StandardProfile],
 ) -> tuple[list[StandardProfile], list[tuple[int, str]]]:
-    """Profiles up to the cell's death, without single cycles that do not fit; what is left out, with reasons."""
+    """Profiles up to the cell's death, without single cycles that do not fit; the others, with reasons."""
     capacities = np.array([profile.end_capacity_mAh_per_g for profile in profiles])
     failed: list[tuple[int, str]] = []
     end = _death(capacities)
@@ -276,8 +280,8 @@ def _without_failed_cycles(
         failed.extend(
             (
                 profile.cycle,
-                f"sudden death at cycle {profiles[end].cycle}: {profile.end_capacity_mAh_per_g:.1f} mAh/g after"
-                f" {before:.1f}",
+                f"sudden death at cycle {profiles[end].cycle}: {profile.end_capacity_mAh_per_g:.1f} mAh/g"
+                f" after {before:.1f}",
             )
             for profile in profiles[end:]
         )
@@ -299,7 +303,7 @@ def _without_failed_cycles(
 
 
 def _death(capacities: np.ndarray) -> int | None:
-    """The first index from which on no capacity reaches :data:`DEAD_SHARE` of the median of the three before."""
+    """First index from which on no capacity reaches :data:`DEAD_SHARE` of the median of the three before."""
     for at in range(1, len(capacities)):
         if capacities[at:].max() < DEAD_SHARE * np.median(capacities[max(0, at - 3) : at]):
             return at

@@ -1,8 +1,8 @@
 """Synthetic cells: discharge curves by simple laws, to test what a model can learn of them. No cell is real.
 
-A cation e of amount x_e gives electrons in steps k of n_k per atom around a potential E_k of width w_k:
+A cation e of amount x_e takes electrons in steps k of n_k per atom around a potential E_k of width w_k:
 
-    Q(V) = A(V) - A(V_high),   A(V) = F / (3.6 M) sum_e x_e sum_k n_k s_e(rate, N) / (1 + exp((V - E'_k) / w'_k))
+    Q(V) = A(V) - A(V_high),   A(V) = F / (3.6 M) sum_e x_e sum_k n_k s_e / (1 + exp((V - E'_k) / w'_k))
 
 with M the molar mass and F Faraday's constant. The laws, for rate r in mA/g and cycle N:
 
@@ -10,10 +10,10 @@ with M the molar mass and F Faraday's constant. The laws, for rate r in mA/g and
     w'_k = w_k (1 + c (N - 1))                               steps slope more from cycle to cycle
     s_e  = (1 - f_e)^(N - 1) / (1 + r / r_e) (1 + t dQ)      fade, and capacity lost to the rate
 
-With ``three_body`` 0, t is 0 and the capacity per mol is a sum over elements: cells with one or two metals tell
-all of it. Otherwise t = three_body times the sum, over every three different metals, of the product of their
-shares of the metals, times 27: ``three_body`` itself for three metals in equal shares, 0 for two metals. No cell
-of two metals tells that part.
+With ``three_body`` 0, t is 0 and the capacity per mol is a sum over elements: cells with one or two metals
+tell all of it. Otherwise t is ``three_body`` times 27 times the sum, over every three different metals, of
+the product of their shares of the metals: ``three_body`` itself for three metals in equal shares, 0 for two
+metals. No cell of two metals tells that part.
 """
 
 import hashlib
@@ -179,7 +179,7 @@ def compositions(n_metals: int, count: int, pool: Sequence[str] = POOL, seed: in
         chosen = random.choice(len(pool), n_metals, replace=False)
         if not any(METALS[pool[at]].steps for at in chosen):
             continue
-        cuts = np.sort(random.choice(15, n_metals - 1, replace=False) + 1) if n_metals > 1 else []
+        cuts = np.sort(random.choice(15, n_metals - 1, replace=False) + 1)
         parts = np.diff([0, *cuts, 16])
         fluorine = 0.1 * int(random.integers(3))
         amounts = {pool[at]: 0.05 * int(part) for at, part in zip(chosen, parts, strict=True)}
