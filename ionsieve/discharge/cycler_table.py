@@ -141,6 +141,8 @@ def read(path: Path, cell: Cell) -> tuple[CyclingTest, list[SetAside]]:
         set_aside.append(SetAside(path.name, test_id, None, reason))
     table = table.loc[usable].reset_index(drop=True)
     sign = _signs(table)
+    if not np.any(sign < 0):
+        raise DataError("holds no discharge: no rows in which current flows and the voltage falls")
     cycles = _cycles(table, sign)
     increments = _increments(table, sign, cell.active_mass_mg)
     rates = _rates(table, sign, cycles, cell.active_mass_mg)
@@ -157,10 +159,7 @@ def read(path: Path, cell: Cell) -> tuple[CyclingTest, list[SetAside]]:
             reason = f"cycled at {measured:.3g} mA/g, the test at {rate:.3g}"
             set_aside.append(SetAside(path.name, test_id, cycle, reason))
             continue
-        capacity = np.cumsum(increments[rows])
-        profiles.append(Profile(cycle, table[VOLTAGE].to_numpy()[rows], capacity - capacity[0]))
-    if not profiles:
-        raise CyclingError("holds no discharge: no rows in which the voltage falls with the current")
+        profiles.append(Profile(cycle, table[VOLTAGE].to_numpy()[rows], np.cumsum(increments[rows])))
     test = CyclingTest(
         test_id,
         cell.composition,

@@ -128,6 +128,8 @@ def _test(document: Mapping[str, Any], test_id: str, source: str) -> tuple[Cycli
         if isinstance(records, Mapping):  # by cycle number
             records = list(records.items())
         if not isinstance(records, Sequence) or isinstance(records, str):
+            if direction == CHARGE:  # nothing here needs charges
+                continue
             raise CyclingError(f"{key} is {type(records).__name__}, must be a list with an entry per cycle")
         for number, record in enumerate(records, start=1):
             try:

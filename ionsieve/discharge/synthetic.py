@@ -79,6 +79,7 @@ METALS: Mapping[str, Metal] = MappingProxyType(
     }
 )
 POOL = tuple(METALS)
+METAL_STEPS = 16  # of 0.05, in Li1.2M0.8
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class Recipe:
     rates_mA_per_g: tuple[float, ...] = (20.0, 100.0, 500.0)
     windows_V: tuple[tuple[float, float], ...] = ((1.5, 4.8),)
     n_cycles: int = 10
-    n_points: int = 300
+    n_points: int = 150
     three_body: float = 0.0
     noise_mAh_per_g: float = 0.0
     pool: tuple[str, ...] = POOL
@@ -169,26 +170,25 @@ def compositions(n_metals: int, count: int, pool: Sequence[str] = POOL, seed: in
     ------
     ValueError : the pool holds fewer metals, or the grid fewer compositions than asked for.
     """
-    if not 1 <= n_metals <= min(len(pool), 16):
-        raise ValueError(f"{n_metals} metals of a pool of {len(pool)}; allowed are 1 to {min(len(pool), 16)}")
+    most = min(len(pool), METAL_STEPS)
+    if not 1 <= n_metals <= most:
+        raise ValueError(f"{n_metals} metals of a pool of {len(pool)}; allowed are 1 to {most}")
     random = np.random.default_rng([seed, n_metals])
-    found: set[str] = set()
+    found: set[tuple[tuple[str, int], ...]] = set()  # twentieths of each metal, tenths of F
     for _ in range(200 * count):
         if len(found) == count:
             break
-        chosen = random.choice(len(pool), n_metals, replace=False)
-        if not any(METALS[pool[at]].steps for at in chosen):
+        chosen = sorted(pool[at] for at in random.choice(len(pool), n_metals, replace=False))
+        if not any(METALS[symbol].steps for symbol in chosen):
             continue
-        cuts = np.sort(random.choice(15, n_metals - 1, replace=False) + 1)
-        parts = np.diff([0, *cuts, 16])
-        fluorine = 0.1 * int(random.integers(3))
-        amounts = {pool[at]: 0.05 * int(part) for at, part in zip(chosen, parts, strict=True)}
-        found.add(_formula({"Li": 1.2, **amounts, "O": 2 - fluorine, "F": fluorine}))
+        cuts = np.sort(random.choice(METAL_STEPS - 1, n_metals - 1, replace=False) + 1)
+        parts = np.diff([0, *cuts, METAL_STEPS]).tolist()
+        found.add((*zip(chosen, parts, strict=True), ("F", int(random.integers(3)))))
     if len(found) < count:
         raise ValueError(
             f"only {len(found)} different compositions of {n_metals} metals were found, not {count}"
         )
-    return sorted(found)
+    return sorted(_formula(dict(amounts)) for amounts in found)
 
 
 def cell(
@@ -197,7 +197,7 @@ def cell(
     rate_mA_per_g: float,
     window_V: tuple[float, float],
     n_cycles: int,
-    n_points: int = 300,
+    n_points: int = 150,
     three_body: float = 0.0,
     noise_mAh_per_g: float = 0.0,
     seed: int = 0,
@@ -239,8 +239,11 @@ def cells(recipe: Recipe) -> list[CyclingTest]:
     return made
 
 
-def _formula(amounts: Mapping[str, float]) -> str:
-    present = {symbol: amount for symbol, amount in amounts.items() if amount > 1e-9}
+def _formula(steps: Mapping[str, int]) -> str:
+    """The formula of twentieths of each metal and tenths of F."""
+    amounts = {symbol: 0.05 * n for symbol, n in steps.items() if symbol != "F"}
+    amounts |= {"Li": 1.2, "O": 2 - 0.1 * steps["F"], "F": 0.1 * steps["F"]}
+    present = {symbol: round(amount, 4) for symbol, amount in amounts.items() if amount}
     return canonical_composition(
-        "".join(f"{symbol}{formula_double_format(round(amount, 4))}" for symbol, amount in present.items())
+        "".join(f"{symbol}{formula_double_format(amount)}" for symbol, amount in present.items())
     )
