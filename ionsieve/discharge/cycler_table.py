@@ -47,6 +47,8 @@ BATTERY_DATA_FORMAT = {
 NO_CURRENT_SHARE = 0.02
 # A cycle whose current is further from the rate than this share of it was cycled at another rate.
 RATE_TOLERANCE = 0.2
+# Beyond the largest of what is recorded, times since 1970 in ms, lies no number but a slip.
+LARGEST_NUMBER = 1e13
 SECONDS_PER_HOUR = 3600.0
 MILLI = 1e-3
 
@@ -204,7 +206,8 @@ def _table(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
         else:
             name = next((label for label in BATTERY_DATA_FORMAT.get(quantity, ()) if label in table), None)
         if name is not None and target not in found:
-            found[target] = pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=float) * scale
+            values = pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=float)
+            found[target] = np.where(np.abs(values) <= LARGEST_NUMBER, values, np.nan) * scale
     counted = COUNTER_AH in found or COUNTER_SPECIFIC in found
     needed = [VOLTAGE] + ([] if counted else [CURRENT, TIME]) + ([] if CURRENT in found else [CYCLE])
     missing = [name for name in needed if name not in found]

@@ -422,6 +422,27 @@ def test_a_mass_that_is_not_positive_is_refused(tmp_path, mass_mg):
         read_rows(tmp_path, cycler_rows(), Cell("LiMnO2", mass_mg, 1.5, 4.8))
 
 
+CELLS = st.floats(-10, 10).map(str) | st.floats().map(str) | st.integers(0, 3).map(str) | st.text(max_size=3)
+COLUMNS = ["Voltage / V", "Current / A", "Test Time / s", "Cycle Count / 1", "Discharging Capacity / Ah"]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    columns=st.sets(st.sampled_from(COLUMNS), min_size=1),
+    rows=st.lists(st.tuples(*[CELLS] * 5), max_size=15),
+    repeated=st.integers(1, 3),
+)
+def test_whatever_the_table_there_is_a_test_or_a_reason(tmp_path, columns, rows, repeated):
+    table = pd.DataFrame(rows * repeated, columns=COLUMNS)[sorted(columns)]
+    try:
+        test, _ = read_rows(tmp_path, table, cell(rate_mA_per_g=RATE))
+    except DataError as error:
+        assert str(error)
+    else:
+        found = standardise_test(test)
+        assert found.profiles or found.set_aside
+
+
 # -------------------------------------------------------------------------------------- mix of files
 
 
