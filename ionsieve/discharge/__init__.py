@@ -1,1 +1,1 @@
-"""Discharge curves from composition, rate, voltage window and cycle: cycler data, DRXNet, its evaluation."""
+"""Discharge curves: records of cycling tests, their processing, and DRXNet, which predicts them."""
