@@ -24,6 +24,7 @@ class Calibrated(Protocol):
 
 
 E = TypeVar("E", bound=Calibrated)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -61,38 +62,59 @@ class Stage(Generic[E]):
         DataError : there is none, or it is damaged or of another version. No other model stands in for a
             damaged one, since the numbers would silently be others.
         """
-        if given is not None:
-            if not given.is_dir():
-                raise DataError(
-                    f"--model {given} is no folder; name the folder that holds {STATE} and {CARD}"
-                )
-            return self._load(given)
-        for folder in (self.of_the_workflow, self.shipped):
-            if (folder / STATE).exists() or (folder / CARD).exists():
-                return self._load(folder)
-        raise DataError(
-            f"there is no {self.name} model in {self.of_the_workflow} or {self.shipped}; {self.remedy}"
-        )
-
-    def _load(self, folder: Path) -> "FoundModel[E]":
-        for name in (STATE, CARD):
-            if not (folder / name).is_file():
-                raise DataError(f"{folder} is no {self.name} model: it lacks {name}; {self.remedy}")
-        try:
-            ensemble = self.load(folder / STATE, self.remedy)
-        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-            # Whatever a state of other sizes or names makes its reader raise.
+        folder = find_folder(given, self.of_the_workflow, self.shipped)
+        if folder is None:
             raise DataError(
-                f"{folder / STATE} is damaged or was made by another version of IonSieve"
-                f" ({first_line(error)}); {self.remedy}"
-            ) from error
-        try:
-            card = read_json(folder / CARD)
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise DataError(f"{folder / CARD} is damaged ({first_line(error)}); {self.remedy}") from error
-        if not isinstance(card, dict):
-            raise DataError(f"{folder / CARD} is damaged (it holds no model card); {self.remedy}")
+                f"there is no {self.name} model in {self.of_the_workflow} or {self.shipped}; {self.remedy}"
+            )
+        ensemble, card = read_folder(folder, self.name, self.load, self.remedy)
         return FoundModel(self, folder, ensemble, card)
+
+
+def find_folder(given: Path | None, of_the_workflow: Path, shipped: Path) -> Path | None:
+    """The folder given, else the first of the two others that holds something of a model, else None.
+
+    Raises
+    ------
+    DataError : what is given is no folder.
+    """
+    if given is not None:
+        if not given.is_dir():
+            raise DataError(f"--model {given} is no folder; name the folder that holds {STATE} and {CARD}")
+        return given
+    for folder in (of_the_workflow, shipped):
+        if (folder / STATE).exists() or (folder / CARD).exists():
+            return folder
+    return None
+
+
+def read_folder(
+    folder: Path, stage: str, load: Callable[[Path, str], T], remedy: str
+) -> tuple[T, dict[str, Any]]:
+    """What predicts, read by ``load`` from a state, and the card of the model of a stage.
+
+    Raises
+    ------
+    DataError : a file is missing, damaged or of another version; the message ends in the remedy.
+    """
+    for name in (STATE, CARD):
+        if not (folder / name).is_file():
+            raise DataError(f"{folder} is no {stage} model: it lacks {name}; {remedy}")
+    try:
+        ensemble = load(folder / STATE, remedy)
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        # Whatever a state of other sizes or names makes its reader raise.
+        raise DataError(
+            f"{folder / STATE} is damaged or was made by another version of IonSieve"
+            f" ({first_line(error)}); {remedy}"
+        ) from error
+    try:
+        card = read_json(folder / CARD)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{folder / CARD} is damaged ({first_line(error)}); {remedy}") from error
+    if not isinstance(card, dict):
+        raise DataError(f"{folder / CARD} is damaged (it holds no model card); {remedy}")
+    return ensemble, card
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 import typer
 
+from ionsieve.command import discharge as curves
+from ionsieve.command import discharge_convert as released
 from ionsieve.command import predict as crystals
 from ionsieve.command import predict_formula as formulas
 
@@ -16,3 +18,5 @@ app = typer.Typer(
 
 app.command(epilog=crystals.EXAMPLES)(crystals.predict)
 app.command(epilog=formulas.EXAMPLES)(formulas.predict_formula)
+app.command(epilog=curves.EXAMPLES)(curves.discharge)
+app.command(epilog=released.EXAMPLES)(released.discharge_convert)

@@ -294,6 +294,7 @@ def with_slope(
     voltage_low_V: torch.Tensor,
     voltage_high_V: torch.Tensor,
     voltage_V: torch.Tensor,
+    *,
     create_graph: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Capacity, first capacity in mAh/g and dQ/dV in mAh/g/V, each (B,), by automatic differentiation.
