@@ -269,8 +269,7 @@ class _Checked:
 def _checked(rows: pd.DataFrame, ensemble: Ensemble) -> _Checked:
     """Each distinct condition is looked at once."""
     numbers = rows[POINT[1:]].apply(pd.to_numeric, errors="coerce")
-    # As text: a formula may be anything, None too.
-    formulas = rows["composition"].astype(str)
+    formulas = rows["composition"].fillna("").astype(str)
     cathodes: list[Cathode] = []
     number_of: dict[str, int] = {}
     reason_of: dict[str, str] = {}
@@ -312,8 +311,8 @@ def condition_error(condition: Mapping[str, Any]) -> str:
     low_V, high_V = condition["voltage_low_V"], condition["voltage_high_V"]
     if not (np.isfinite(rate) and rate > 0):
         return f"rate {rate:g} mA/g; it must be a number above 0"
-    if not (np.isfinite(cycle) and cycle >= 1):
-        return f"cycle {cycle:g}; cycles are counted from 1"
+    if not (np.isfinite(cycle) and cycle >= 1 and cycle % 1 == 0):
+        return f"cycle {cycle:g}; cycles are counted from 1, in whole numbers"
     if not (np.isfinite(low_V) and np.isfinite(high_V) and low_V < high_V):
         return f"window {low_V:g} to {high_V:g} V; the lower voltage comes first, and both are numbers"
     return ""

@@ -117,7 +117,7 @@ def check_target(folder: Path) -> None:
 
 
 def read_members(file: Path) -> list[Discharge]:
-    """The networks in a file; nothing in it is executed.
+    """The networks in a file, ready to predict; nothing in it is executed.
 
     Raises
     ------
@@ -139,8 +139,8 @@ def _read(file: Path) -> object:
         return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise DataError(
-            f"{file} holds more than tensors and plain values, or is damaged; reading it could run code, so it"
-            " is refused. Where you trust it, save its model.state_dict() with torch.save and convert that"
+            f"{file} holds more than tensors and plain values, or is damaged; reading it could run code, so"
+            " it is refused. Where you trust it, save its model.state_dict() with torch.save and convert that"
         ) from error
     except Exception as error:  # a damaged file makes torch raise whatever it likes
         raise DataError(
@@ -199,7 +199,7 @@ def _network(weights: Mapping[str, Any], file: Path) -> Discharge:
             raise DataError(f"{file}: {theirs[name]} holds what is no finite real number; copy the file anew")
         converted[name] = found.to(weight.dtype)
     network.load_state_dict(own | converted)
-    return network
+    return network.eval()
 
 
 def _same_weights(first: Discharge, second: Discharge) -> bool:
