@@ -5,8 +5,7 @@ is looked at.
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +16,7 @@ from tqdm import tqdm
 
 from ionsieve.composition.mha_resnet import Attention, MHAResNet, check_space_groups
 from ionsieve.errors import DataError
+from ionsieve.voltage.devices import one_thread
 from ionsieve.voltage.training import one_cycle
 
 logger = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class TrainedMHAResNet:
         """
         values, groups = _tensors(inputs, space_groups)
         self.network.eval()
-        with _one_thread():
+        with one_thread():
             outputs = [
                 self.network(*batch).double()
                 for batch in zip(values.split(PREDICTION_BATCH), groups.split(PREDICTION_BATCH), strict=True)
@@ -123,7 +123,7 @@ def train(
     scale_V = scale_V if scale_V > 0 else 1.0
     targets = torch.from_numpy((targets_V[rows] - mean_V) / scale_V).float()
     values, groups = _tensors(inputs[rows], space_groups[rows])
-    with torch.random.fork_rng(devices=[]), _one_thread():
+    with torch.random.fork_rng(devices=[]), one_thread():
         torch.manual_seed(seed)
         network = MHAResNet(inputs.shape[1], attention, space_groups.shape[1])
         _fit(network, values, groups, targets, schedule, scale_V, seed)
@@ -173,14 +173,3 @@ def _tensors(inputs: np.ndarray, space_groups: np.ndarray) -> tuple[torch.Tensor
     groups = torch.from_numpy(np.ascontiguousarray(space_groups, dtype=np.int64))
     check_space_groups(groups)
     return torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.float32)), groups
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sums are taken in one order, whatever the machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -157,8 +157,8 @@ def error_table(scored: pd.DataFrame, seed: int) -> pd.DataFrame:
     -------
     Columns quantity, rows ("all" discharges, or those "after_known_cycles", where persistence and linear fade
     exist), method ("model", "MAD", "persistence", "linear_fade"), count, tests, mae, rmse, mae_low, mae_high
-    (95 % interval over tests); errors in the unit of the quantity. Discharges without a value are left out and
-    counted in ``not_scored``.
+    (95 % interval over tests); errors in the unit of the quantity. Discharges without a value are left
+    out and counted in ``not_scored``.
     """
     records: list[dict[str, Any]] = []
     for quantity in QUANTITIES:
@@ -236,8 +236,8 @@ def error_by_sigma(scored: pd.DataFrame, n_bins: int = SIGMA_BINS) -> pd.DataFra
     Returns
     -------
     Columns quantity, sigma (mean of the bin), count, mae, rank_correlation (Spearman's, of sigma and absolute
-    error over all discharges; the same in all rows of a quantity). A spread that means something rises with the error.
-    Nothing for an ensemble of one.
+    error over all discharges; the same in all rows of a quantity). A spread that means something
+    rises with the error. Nothing for an ensemble of one.
     """
     records = []
     for quantity in QUANTITIES:
