@@ -125,12 +125,12 @@ def with_baselines(
     the baselines read and for tests without them.
     """
     measured = scored if known is None else pd.concat([known, scored], ignore_index=True)
-    of_test = {test: rows.sort_values("cycle") for test, rows in measured.groupby("test_id")}
+    measured = measured.sort_values(["test_id", "cycle"]).set_index("test_id")
     result = scored.copy()
     for quantity in QUANTITIES:
         columns = {name: np.full(len(scored), np.nan) for name in ("persistence", "linear_fade")}
         for test, places in scored.groupby("test_id").indices.items():
-            history = of_test[test].dropna(subset=[quantity]).iloc[:n_known]
+            history = measured.loc[[test]].dropna(subset=[quantity]).iloc[:n_known]
             cycles = scored["cycle"].to_numpy()[places]
             later = cycles > (history["cycle"].max() if len(history) == n_known else np.inf)
             if later.any():
