@@ -80,7 +80,7 @@ def test_points_hold_each_composition_once_and_few_bytes(table, points):
 
 
 def test_a_curve_is_learned(points):
-    schedule = Schedule(epochs=60, batch_size=40, learning_rate=1e-2, decay=0.95)
+    schedule = Schedule(epochs=40, batch_size=60, learning_rate=1e-2, decay=0.97)
     member = train_member(points, SMALL, schedule, seed=0)
     errors = np.abs(predict_points(member.network, points) - points.capacity_mAh_per_g)
     assert errors.mean() < 0.2 * np.abs(points.capacity_mAh_per_g - points.capacity_mAh_per_g.mean()).mean()
