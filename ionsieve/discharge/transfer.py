@@ -108,7 +108,7 @@ def transfer(experiment: Experiment) -> pd.DataFrame:
     group itself), ratio (mae over that of the held-out two-metal cells of the same ensemble).
     """
     worlds = synthetic_worlds(experiment)
-    without, having = worlds.values()
+    without, having = worlds[0.0], worlds[experiment.three_body]
     n_metals = number_of_metals(without["composition"].tolist())
     hidden = np.zeros(len(without), dtype=bool)
     for count in (2, 3):
