@@ -241,7 +241,7 @@ def _ensemble_capacity(points: pd.DataFrame, origin: int, forecaster: Forecaster
         )
         for member in range(forecaster.members)
     ]
-    return np.mean(said, axis=0, dtype=np.float64)
+    return np.stack(said).mean(axis=0, dtype=np.float64)
 
 
 def _selected(table: pd.DataFrame) -> pd.DataFrame:
