@@ -63,5 +63,6 @@ class Points:
                     f"{int(bad.sum())} of {len(table)} points have no finite {name} (the first in row"
                     f" {int(np.flatnonzero(bad)[0])}); set them aside before training"
                 )
-        formulas, place = np.unique(table["composition"].to_numpy(dtype=str), return_inverse=True)
-        return cls(tuple(formulas.tolist()), place.astype(np.int32), **columns)
+        # Not numpy's unique: an array of long strings would be larger than all else.
+        place, formulas = pd.factorize(table["composition"], sort=True)
+        return cls(tuple(map(str, formulas)), place.astype(np.int32), **columns)

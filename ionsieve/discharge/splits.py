@@ -121,7 +121,7 @@ def hold_out_compositions(points: pd.DataFrame, share: float, seed: int) -> np.n
     ------
     DataError : fewer than two compositions.
     """
-    spelled, place = np.unique(points["composition"].to_numpy(dtype=str), return_inverse=True)
+    place, spelled = pd.factorize(points["composition"], sort=True)
     names, composition_of_spelling = np.unique([canonical(name) for name in spelled], return_inverse=True)
     if len(names) < 2:
         raise DataError(
@@ -134,8 +134,8 @@ def hold_out_compositions(points: pd.DataFrame, share: float, seed: int) -> np.n
 
 def number_of_metals(compositions: Sequence[str]) -> np.ndarray:
     """Of each composition, shape (P,); see :func:`metals`."""
-    spelled, place = np.unique(np.asarray(compositions, dtype=str), return_inverse=True)
-    return np.array([len(metals(name)) for name in spelled.tolist()], dtype=np.int64)[place]
+    place, spelled = pd.factorize(np.asarray(compositions, dtype=object))
+    return np.array([len(metals(str(name))) for name in spelled], dtype=np.int64)[place]
 
 
 def _tally(counts: np.ndarray) -> str:
