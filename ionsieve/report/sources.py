@@ -291,6 +291,15 @@ def potential_of(potentials: Mapping[str, Mapping[str, Any]], material_id: str) 
     return potentials.get(material_id) or potentials.get(SHARED_POTENTIAL) or {}
 
 
+def finalists(sources: ReportSources) -> list[tuple[str, str]]:
+    """(material_id, formula) of the shortlist; best candidate first where one is ranked, controls last."""
+    table = sources.ranked if sources.ranked is not None else sources.shortlist
+    if table is None:
+        return []
+    ordered = table.sort_values("role", kind="stable")
+    return list(zip(ordered["material_id"], ordered["formula"], strict=True))
+
+
 def _expected_files(
     results: Path,
     material_ids: Sequence[str],

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from plotly.offline import get_plotlyjs
+from importlib.resources import files
 from pymatgen.core import Lattice, Structure
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -27,6 +27,7 @@ from ionsieve.report.sources import ReportFiles, ReportSources, load, load_parti
 from ionsieve.report.wording import formula, headline, number
 
 THRESHOLD = 100.0
+PLOTLY = files("ionsieve.report").joinpath("vendor/plotly-cartesian.min.js").read_text()
 
 
 def files_of(results: Path) -> ReportFiles:
@@ -67,7 +68,7 @@ def partial(results: Path) -> ReportSources:
 
 def own(page: str) -> str:
     """The page without plotly.js, whose code is not ours."""
-    return page.replace(get_plotlyjs(), "")
+    return page.replace(PLOTLY, "")
 
 
 def figure(page: str, name: str) -> dict:
@@ -92,7 +93,7 @@ def finished_page(tmp_path_factory) -> str:
 def test_page_holds_plotly_once_and_loads_nothing(tmp_path):
     write_run(tmp_path)
     page = build_report(load(files_of(tmp_path)))
-    assert page.count(get_plotlyjs()) == 1
+    assert page.count(PLOTLY) == 1
     assert not re.search(r"""(?:src|href|srcset|action)\s*=|url\(|@import""", own(page))
     assert "default-src 'none'" in own(page)
 
