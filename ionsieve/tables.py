@@ -186,6 +186,17 @@ FORCE_PARITY = pa.schema(
     [_text("kind"), _text("element"), _number("force_eV_per_A"), _number("predicted_force_eV_per_A")]
 )
 
+# Ways of a few ions through the host, and the host atoms around them (ionsieve.transport.ion_paths).
+ION_PATHS = pa.schema(
+    [
+        pa.field("path", pa.int64(), nullable=True),  # null for atoms of the host
+        _text("element"),
+        _number("x_A"),
+        _number("y_A"),
+        _number("z_A"),
+    ]
+)
+
 # Radial distribution of the host's atoms, all pairs: in the crystal, and at the start and end of MD.
 HOST_RDF = pa.schema([_number("distance_A"), _number("crystal"), _number("start"), _number("end")])
 

@@ -77,6 +77,7 @@ rule analyse_md:
     output:
         msd="results/transport/{material_id}/{temperature}K/msd.parquet",
         rdf="results/transport/{material_id}/{temperature}K/rdf.parquet",
+        paths="results/transport/{material_id}/{temperature}K/paths.parquet",
         result="results/transport/{material_id}/{temperature}K/diffusivity.json",
     log:
         "results/logs/analyse_md/{material_id}/{temperature}K.log",

@@ -61,6 +61,7 @@ def run_scripts(argon: Callable[[int], Atoms], tmp_path: Path, monkeypatch: pyte
         analysis = SimpleNamespace(
             msd=str(place / "msd.parquet"),
             rdf=str(place / "rdf.parquet"),
+            paths=str(place / "paths.parquet"),
             result=str(place / "diffusivity.json"),
         )
         params = Params(**(settings | changes))
@@ -189,6 +190,7 @@ def test_two_runs_give_the_same_bytes(run_scripts, tmp_path):
         "thermo.csv",
         "md.json",
         "msd.parquet",
+        "paths.parquet",
         "diffusivity.json",
         "transport.json",
     ):
