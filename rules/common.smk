@@ -139,6 +139,23 @@ def shortlist_msd(wildcards):
     )
 
 
+def shortlist_paths(wildcards):
+    """Where ions of the shortlist went at the highest temperature."""
+    return expand(
+        "results/transport/{material_id}/{temperature:g}K/paths.parquet",
+        material_id=shortlisted_ids(wildcards),
+        temperature=max(config_model.transport.temperatures_K),
+    )
+
+
+def shortlist_structures(wildcards):
+    """The crystals of the shortlist."""
+    return expand(
+        "results/screen/structures/{material_id}.cif",
+        material_id=shortlisted_ids(wildcards),
+    )
+
+
 def shortlist_results(wildcards):
     """What the report's parts are computed from, for `all` to ask for by name.
 

@@ -56,8 +56,13 @@ rule report:
         screened="results/screen/screened.parquet",
         shortlist="results/screen/shortlist.parquet",
         ranked="results/report/ranked.parquet",
+        candidates_csv="results/candidates.csv",
+        voltage_card=after_catalogue("results/voltage/model/card.json"),
+        composition_card=after_catalogue("results/composition/model/card.json"),
         transport=shortlist_transport,
         msd=shortlist_msd,
+        paths=shortlist_paths,
+        structures=shortlist_structures,
         potentials=shortlist_potentials,
         force_parity=shortlist_force_parity,
         validation=shortlist_validation,
@@ -76,6 +81,7 @@ rule report:
         runtime=20,
     params:
         algorithm=algorithms.REPORT,
+        benchmarks="results/benchmarks",
     message:
         "Writing results/report/index.html"
     script:

@@ -19,6 +19,9 @@ ONE_FILE = (
     "shortlist",
     "ranked",
     "validation_summary",
+    "candidates_csv",
+    "voltage_card",
+    "composition_card",
 )
 # Not there when voltage.interpretation is off, or composition.benchmark.
 WHERE_ASKED_FOR = (
@@ -30,7 +33,16 @@ WHERE_ASKED_FOR = (
     "volume_changes",
     "leakage_audit",
 )
-FILE_PER_CANDIDATE = ("contributions", "transport", "msd", "potentials", "force_parity", "validation")
+FILE_PER_CANDIDATE = (
+    "contributions",
+    "transport",
+    "msd",
+    "paths",
+    "potentials",
+    "force_parity",
+    "validation",
+    "structures",
+)
 
 
 def main(snakemake: Any) -> None:
@@ -42,7 +54,10 @@ def main(snakemake: Any) -> None:
     there = [name for name in WHERE_ASKED_FOR if snakemake.input.get(name)]
     one = {name: Path(snakemake.input[name]) for name in (*ONE_FILE, *there)}
     many = {name: [Path(path) for path in snakemake.input.get(name, [])] for name in FILE_PER_CANDIDATE}
-    write_text(snakemake.output.page, build_report(load(ReportFiles(**one, **many))))
+    # Undeclared: what jobs took is known only once they have run, and changes no result.
+    benchmarks = Path(snakemake.params.benchmarks)
+    sources = load(ReportFiles(**one, **many, benchmarks=benchmarks if benchmarks.exists() else None))
+    write_text(snakemake.output.page, build_report(sources))
 
 
 if __name__ == "__main__":

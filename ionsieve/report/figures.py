@@ -1,7 +1,8 @@
-"""The report's figures, as Plotly JSON without any theme: the page colours text and grid itself.
+"""What all figures share: Plotly JSON without any theme, since the page colours text and grid itself.
 
-Colours are Okabe and Ito's (https://jfly.uni-koeln.de/color/), told apart with every common colour
-vision; symbols or dashes repeat what colours say.
+Colours are Okabe and Ito's (https://jfly.uni-koeln.de/color/), told apart with every common colour vision;
+the light ones are darkened, so that each has a contrast of 3 to 1 with light and with dark panels. Symbols or
+dashes repeat what colours say.
 """
 
 import html
@@ -13,8 +14,8 @@ import plotly.graph_objects as go
 
 from ionsieve.report.sources import ReportSources
 
-BLUE, SKY, GREEN, ORANGE = "#0072B2", "#56B4E9", "#009E73", "#E69F00"
-VERMILLION, PURPLE, YELLOW, GREY = "#D55E00", "#CC79A7", "#F0E442", "#8a8f98"
+BLUE, SKY, GREEN, ORANGE = "#0072B2", "#3292CC", "#009E73", "#BD8200"
+VERMILLION, PURPLE, OLIVE, GREY = "#D55E00", "#CC79A7", "#958D00", "#8a8f98"
 SERIES = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
 ION_STYLE = {
     "Li": (BLUE, "circle"),
@@ -25,10 +26,9 @@ ION_STYLE = {
     "Mg": (VERMILLION, "diamond"),
     "Ca": (GREEN, "cross"),
     "Zn": (PURPLE, "x"),
-    "Al": (YELLOW, "pentagon"),
+    "Al": (OLIVE, "pentagon"),
     "Y": (GREY, "star"),
 }
-OLIVE = "#A39B00"  # yellow is lost on white where a symbol is open
 CLASS_STYLE = {
     "alkali metal": (BLUE, "circle"),
     "alkaline-earth metal": (SKY, "square"),
@@ -83,17 +83,29 @@ def voltage_parity(rows: pd.DataFrame, kinds: str) -> go.Figure:
     return plot
 
 
+POINTS_SHOWN = 4000
+
+
+def evenly(rows: pd.DataFrame, at_most: int) -> pd.DataFrame:
+    """At most so many rows, evenly spaced: what a plot can draw without becoming slow."""
+    if len(rows) <= at_most:
+        return rows
+    return rows.iloc[np.linspace(0, len(rows) - 1, at_most).round().astype(int)]
+
+
 def by_ion(plot: go.Figure, rows: pd.DataFrame, x: str, y: str, hover: str) -> None:
     """One column of held-out electrodes against another, in the colour and shape of their ion."""
     # The commonest ion first, so that rare ones are drawn on top.
     for ion in rows["working_ion"].value_counts().index:
         of_ion = rows[rows["working_ion"] == ion]
+        n_rows = len(of_ion)
+        of_ion = evenly(of_ion, max(100, round(POINTS_SHOWN * n_rows / len(rows))))
         colour, symbol = ION_STYLE.get(ion, (GREY, "circle"))
         plot.add_scatter(
             x=of_ion[x].round(4).tolist(),
             y=of_ion[y].round(4).tolist(),
             mode="markers",
-            name=f"{html.escape(str(ion))} ({len(of_ion)})",
+            name=f"{html.escape(str(ion))} ({n_rows})",
             marker={"color": colour, "symbol": symbol, "size": 6, "opacity": 0.75},
             text=[html.escape(text) for text in of_ion["framework"]],
             hovertemplate=hover,

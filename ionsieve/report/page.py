@@ -1,6 +1,8 @@
 """Fills the templates: one HTML page with everything in it, the same bytes for the same sources."""
 
+import json
 from importlib.resources import files
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -8,8 +10,12 @@ from markupsafe import Markup
 from ionsieve.report import wording
 from ionsieve.report.figures import Figure
 from ionsieve.report.sections import (
+    candidates,
     composition_models,
+    costs,
+    downloads,
     leakage_audit,
+    models,
     provenance,
     ranking,
     sieve,
@@ -23,13 +29,17 @@ from ionsieve.report.sources import ReportSources
 # In the order of the page.
 SECTIONS = (
     ranking,
+    candidates,
     sieve,
     transport,
     voltage_model,
     voltage_from_formulas,
+    validation,
     composition_models,
     leakage_audit,
-    validation,
+    models,
+    costs,
+    downloads,
     provenance,
 )
 
@@ -38,23 +48,33 @@ def build_report(sources: ReportSources) -> str:
     """The page as HTML; it loads nothing, from nowhere."""
     environment = _environment()
     shared = {"ion": _working_ion(sources), "flag_meanings": wording.FLAG_MEANINGS}
-    sections, drawn = [], False
+    sections, drawn, pages = [], False, []
     for module in SECTIONS:
         section = module.section(sources)
+        pages = pages or section.context.get("pages", [])
         template = environment.get_template(f"sections/{section.name}.html.jinja")
         filled = template.render(**shared, **section.context, figures=section.drawn()).strip()
         if filled:
-            sections.append({"anchor": section.anchor, "title": section.title, "html": Markup(filled)})
+            reached = f'id="{section.anchor}"' in filled
+            sections.append(
+                {
+                    "anchor": section.anchor if reached else None,
+                    "title": section.title,
+                    "html": Markup(filled),
+                }
+            )
             drawn = drawn or bool(section.drawn())
     return environment.get_template("page.html.jinja").render(
         **shared,
         missing=sources.missing,
-        headline=wording.headline(sources),
+        headline=[candidates.linked(sentence, pages) for sentence in wording.headline(sources)],
+        notes=wording.notes(sources),
         tiles=_tiles(sources),
         sections=sections,
         style=_asset("style.css"),
         script=_asset("script.js"),
         plotly=_asset("vendor/plotly-cartesian.min.js") if drawn else "",
+        viewer=_asset("vendor/3Dmol-min.js") if any(page["scenes"] for page in pages) else "",
     )
 
 
@@ -73,6 +93,7 @@ def _environment() -> jinja2.Environment:
         "voltage": wording.voltage,
         "formula": wording.formula,
         "prose": wording.prose,
+        "json": _json,
         "json_figure": _figure_json,
     }
     return environment
@@ -80,6 +101,12 @@ def _environment() -> jinja2.Environment:
 
 def _figure_json(figure: Figure) -> Markup:
     return Markup(figure.to_json())
+
+
+def _json(document: Any) -> Markup:
+    """JSON that can stand inside a script element."""
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
+    return Markup(text.replace("<", "\\u003c"))
 
 
 def _asset(name: str) -> Markup:

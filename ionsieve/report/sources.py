@@ -47,6 +47,25 @@ class ReportFiles:
     validation: Sequence[Path] = ()
     universal_potential: Sequence[Path] = ()
     validation_summary: Path | None = None
+    candidates_csv: Path | None = None
+    voltage_card: Path | None = None
+    composition_card: Path | None = None
+    structures: Sequence[Path] = ()
+    paths: Sequence[Path] = ()
+    benchmarks: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class IonPaths:
+    """Ways of a few ions of one candidate at one temperature.
+
+    Attributes
+    ----------
+    table : rows of :data:`ionsieve.tables.ION_PATHS`.
+    """
+
+    temperature_K: float
+    table: pd.DataFrame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +103,11 @@ class ReportSources:
         that all share has the key ``shared``.
     force_parity : held-out forces of potentials, by the same keys.
     msd : curves of the shortlist.
+    candidates_csv : the ranked table as the run wrote it for spreadsheets.
+    voltage_card, composition_card : cards of the models that predict.
+    structures : by material_id, the CIF of the shortlist.
+    paths : by material_id, where ions went in the hottest run.
+    jobs : what each job took, see :func:`read_benchmarks`.
     missing : what a partial report must say is missing; None for a complete one.
     """
 
@@ -114,6 +138,12 @@ class ReportSources:
     universal_potential: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     validation_summary: pd.DataFrame | None = None
     msd: Sequence[MsdCurve] = ()
+    candidates_csv: str | None = None
+    voltage_card: Mapping[str, Any] | None = None
+    composition_card: Mapping[str, Any] | None = None
+    structures: Mapping[str, str] = field(default_factory=dict)
+    paths: Mapping[str, IonPaths] = field(default_factory=dict)
+    jobs: pd.DataFrame | None = None
     missing: Sequence[str] | None = None
 
 
@@ -161,6 +191,12 @@ def load(files: ReportFiles, missing: Sequence[str] | None = None) -> ReportSour
         if files.validation_summary
         else None,
         msd=_msd_curves(files.msd),
+        candidates_csv=files.candidates_csv.read_text() if files.candidates_csv else None,
+        voltage_card=read_json(files.voltage_card) if files.voltage_card else None,
+        composition_card=read_json(files.composition_card) if files.composition_card else None,
+        structures={path.stem: path.read_text() for path in files.structures},
+        paths=_hottest_paths(files.paths),
+        jobs=read_benchmarks(files.benchmarks) if files.benchmarks else None,
         missing=missing,
     )
 
@@ -354,6 +390,16 @@ def _expected_files(
             validation / material_id / "universal_potential.json" for material_id in material_ids if relaxed
         ],
         "validation_summary": validation / "summary.parquet",
+        "voltage_card": results / "voltage" / "model" / "card.json",
+        "composition_card": composition / "model" / "card.json",
+        "structures": [
+            results / "screen" / "structures" / f"{material_id}.cif" for material_id in material_ids
+        ],
+        "paths": [
+            transport / material_id / f"{max(temperatures_K):g}K" / "paths.parquet"
+            for material_id in material_ids
+        ],
+        "benchmarks": results / "benchmarks",
     }
 
 
@@ -397,6 +443,41 @@ def _msd_curves(paths: Sequence[Path]) -> list[MsdCurve]:
                 )
             )
     return curves
+
+
+def _hottest_paths(paths: Sequence[Path]) -> dict[str, IonPaths]:
+    """By material_id, those of its highest temperature that has any."""
+    hottest: dict[str, IonPaths] = {}
+    for path in paths:
+        material_id, temperature_K = path.parent.parent.name, float(path.parent.name.removesuffix("K"))
+        known = hottest.get(material_id)
+        if _has_result(path) and (known is None or known.temperature_K < temperature_K):
+            table = tables.read_table(path, tables.ION_PATHS)
+            hottest[material_id] = IonPaths(temperature_K=temperature_K, table=table)
+    return hottest
+
+
+def read_benchmarks(folder: Path) -> pd.DataFrame:
+    """What Snakemake measured of each job: columns rule, wall_s, cpu_s, memory_MB.
+
+    Files are ``{rule}.tsv`` or ``{rule}/....tsv``, one line for each time the job ran: the last one counts.
+    Jobs too short to be measured have a dash for what is not known, which counts as nothing.
+    """
+    rows = []
+    for path in sorted(folder.rglob("*.tsv")):
+        lines = pd.read_csv(path, sep="\t", na_values=["-", "NA"])
+        if lines.empty:
+            continue
+        last = lines.iloc[-1]
+        rows.append(
+            {
+                "rule": path.relative_to(folder).parts[0].removesuffix(".tsv"),
+                "wall_s": last.get("s"),
+                "cpu_s": last.get("cpu_time"),
+                "memory_MB": last.get("max_rss"),
+            }
+        )
+    return pd.DataFrame(rows, columns=["rule", "wall_s", "cpu_s", "memory_MB"])
 
 
 def _has_result(path: Path) -> bool:

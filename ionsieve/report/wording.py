@@ -104,58 +104,167 @@ def plural(count: int, noun: str) -> str:
 
 
 def headline(sources: ReportSources) -> list[str]:
-    """What the run found, in a few sentences; only what is known is said."""
+    """The run in five sentences, in: how many, the best and why, what is behind it and what is uncertain.
+
+    Only what is known is said, so a run that stopped early has fewer.
+    """
     sentences = [
         *_sieved(sources),
-        *_ranked(sources),
+        *_best(sources),
+        *_why(sources),
         *_model(sources),
-        *_controls(sources),
-        *_not_commercial(sources),
+        *_uncertain(sources),
     ]
     return sentences or ["Nothing has been computed yet."]
+
+
+def notes(sources: ReportSources) -> list[str]:
+    """What a reader must know beside the summary."""
+    return [*_collapsed(sources), *_controls(sources), *_not_commercial(sources)]
 
 
 def _sieved(sources: ReportSources) -> list[str]:
     if sources.funnel is None:
         return []
     ion, considered = sources.funnel["working_ion"], sources.funnel["considered"]
+    entered = f"{grouped(considered)} {ion} candidate{'' if considered == 1 else 's'}"
     if sources.shortlist is None or sources.screened is None:
-        return [f"{plural(considered, f'{ion} candidate')} entered the sieve."]
+        return [f"{entered} entered the sieve."]
     passed = int((sources.screened["role"] == "candidate").sum())
     chosen = int((sources.shortlist["role"] == "candidate").sum())
-    text = f"Of {plural(considered, f'{ion} candidate')}, {passed} passed every threshold"
+    text = f"Of {entered}, {grouped(passed)} passed every threshold"
     if not passed:
         return [f"{text}. Loosen the thresholds under screen in config.yaml to get a shortlist."]
-    return [f"{text} and {chosen} went on to molecular dynamics."]
+    removed = max(sources.funnel["steps"], key=lambda step: step["removed"], default=None)
+    most = ""
+    if removed is not None and removed["removed"]:
+        why, _ = threshold_in_words(removed["why"], sources.funnel["thresholds"])
+        most = f" (most of the others, {grouped(removed['removed'])}, had a {why})"
+    return [f"{text}{most}, and {chosen} went on to molecular dynamics."]
 
 
-def _ranked(sources: ReportSources) -> list[str]:
+def threshold_in_words(why: str, thresholds: Mapping[str, Any]) -> tuple[str, str]:
+    """``voltage below screen.min_voltage_V`` as ``voltage below 3.0 V``, and the key that says so."""
+    for word in why.split():
+        value = thresholds.get(word.removeprefix("screen."))
+        if word.startswith("screen.") and isinstance(value, int | float) and not isinstance(value, bool):
+            return why.replace(word, f"{value:g}{unit_of(word)}"), word
+    return why, ""
+
+
+def unit_of(name: str) -> str:
+    """The unit that a name ends with, as text: `` Ah/L`` of ``min_capacity_vol_Ah_per_L``."""
+    for ending, unit in _UNITS.items():
+        if name.endswith(ending):
+            return f" {unit}"
+    return ""
+
+
+_UNITS = {
+    "_eV_per_atom": "eV/atom",
+    "_Ah_per_L": "Ah/L",
+    "_mAh_per_g": "mAh/g",
+    "_Wh_per_L": "Wh/L",
+    "_mS_per_cm": "mS/cm",
+    "_V": "V",
+}
+
+
+def grouped(value: int) -> str:
+    """A count with commas between thousands."""
+    return f"{value:,}"
+
+
+def _best(sources: ReportSources) -> list[str]:
     if sources.ranked is None or sources.ranked["rank"].isna().all():
         if sources.ranked is not None and (sources.ranked["role"] == "candidate").any():
             return ["No candidate has a conductivity or a bound, so none is ranked."]
         return []
-    best = sources.ranked[sources.ranked["rank"] == 1].iloc[0]
+    n_ranked = int(sources.ranked["rank"].notna().sum())
+    first, *others = sources.ranked[sources.ranked["rank"] <= 3].sort_values("rank").to_dict("records")
     sentence = (
-        f"First is {best['formula']} ({best['material_id']}), predicted at {voltage(best['voltage_V'])} V "
-        f"({interval(best['voltage_low_V'], best['voltage_high_V'], voltage)})"
-        f", {number(best['redox_capacity_vol_Ah_per_L'])} Ah/L within its redox couples"
+        f"First of {n_ranked} ranked is {first['formula']} ({first['material_id']}), predicted at "
+        f"{voltage(first['voltage_V'])} V "
+        f"({interval(first['voltage_low_V'], first['voltage_high_V'], voltage)}), "
+        f"{number(first['redox_capacity_vol_Ah_per_L'])} Ah/L within its redox couples and "
+        f"{_conducts(first)}{_seen(first, sources)}"
     )
-    temperature = f"at {number(best['temperature_K'])} K"
-    if best["conductivity_kind"] == "upper_bound":
-        bound = number(best["conductivity_high_mS_per_cm"], 2)
-        return [f"{sentence}, with a conductivity below {bound} mS/cm {temperature}."]
-    value = number(best["conductivity_mS_per_cm"], 2)
+    if others:
+        then = " and ".join(
+            f"{row['formula']} ({row['material_id']}) with {voltage(row['voltage_V'])} V, "
+            f"{number(row['redox_capacity_vol_Ah_per_L'])} Ah/L and {_conducts(row)}"
+            for row in others
+        )
+        sentence += f"; then {then}"
+    return [f"{sentence}."]
+
+
+def _conducts(row: Mapping[Any, Any]) -> str:
+    temperature = f"at {number(row['temperature_K'])} K"
+    if row["conductivity_kind"] == "upper_bound":
+        return f"less than {number(row['conductivity_high_mS_per_cm'], 2)} mS/cm {temperature}"
     spread = interval(
-        best["conductivity_low_mS_per_cm"], best["conductivity_high_mS_per_cm"], lambda x: number(x, 2)
+        row["conductivity_low_mS_per_cm"], row["conductivity_high_mS_per_cm"], lambda x: number(x, 2)
     )
-    known = f"{value} mS/cm{f' ({spread})' if spread else ''} {temperature}{_seen(best, sources)}"
-    sentences = [f"{sentence}, and {known}."]
-    if "framework_collapsed" in best["flags"].split(";"):
-        sentences.append("Its host did not survive full extraction in the universal potential.")
-    return sentences
+    value = number(row["conductivity_mS_per_cm"], 2)
+    return f"{value} mS/cm{f' ({spread})' if spread else ''} {temperature}"
 
 
-def _seen(best: pd.Series, sources: ReportSources) -> str:
+def _why(sources: ReportSources) -> list[str]:
+    """Why the first leads: the factors of its score, and the scores behind it."""
+    if sources.ranked is None or sources.ranked["rank"].isna().all():
+        return []
+    first, *others = sources.ranked[sources.ranked["rank"] <= 3].sort_values("rank").to_dict("records")
+    if not first["screen_score"]:
+        return []
+    passes = first["voltage_pass_probability"]
+    behind = " and ".join(number(row["score"]) for row in others)
+    return [
+        f"It leads by the energy density to be expected of it: {number(passes, 2)} (the chance that its "
+        f"voltage passes) × {number(first['screen_score'] / passes)} Wh/L × "
+        f"{number(first['score'] / first['screen_score'], 2)} (for its conductivity) = "
+        f"{number(first['score'])} Wh/L{f', against {behind}' if behind else ''}."
+    ]
+
+
+def _uncertain(sources: ReportSources) -> list[str]:
+    """What could overturn the ranking, counted over the ranked."""
+    if sources.ranked is None or sources.ranked["rank"].isna().all():
+        return []
+    ranked = sources.ranked[sources.ranked["rank"].notna()]
+    flags = ranked["flags"].str.split(";")
+    doubts = {
+        "upper_bound": "moved too little for more than an upper bound of the conductivity",
+        "anion_redox": "would need their anions oxidised for the full capacity",
+        "out_of_domain": "lie far from what the voltage model was trained on",
+        "opinions_differ": "have a second voltage that contradicts the first",
+        "framework_collapsed": "lose their framework when emptied",
+    }
+    counts = {words: sum(name in of for of in flags) for name, words in doubts.items()}
+    said = [f"{count} {words}" for words, count in counts.items() if count]
+    if sources.validation_summary is not None:
+        tiers = sources.validation_summary
+        done = tiers[tiers["tier"].isin(["gpaw", "vasp"]) & tiers["computed_voltage_V"].notna()]
+        computed = int(ranked["material_id"].isin(done["material_id"]).sum())
+        of = "none" if not computed else str(computed)
+        said.append(f"{of} ha{'s' if computed < 2 else 've'} a voltage from first principles")
+    hot = number(ranked["temperature_K"].max())
+    said.append(f"conductivities are of {hot} K, and a battery works at 300 K")
+    return [f"Uncertain of the {len(ranked)} ranked: {'; '.join(said)}."]
+
+
+def _collapsed(sources: ReportSources) -> list[str]:
+    if sources.ranked is None:
+        return []
+    first = sources.ranked[sources.ranked["rank"] == 1]
+    if first.empty or "framework_collapsed" not in first["flags"].iloc[0].split(";"):
+        return []
+    return [
+        f"The host of {first['formula'].iloc[0]} did not survive full extraction in the universal potential."
+    ]
+
+
+def _seen(best: Mapping[Any, Any], sources: ReportSources) -> str:
     """From how many hops a conductivity follows: what few of them give, the next run may not repeat."""
     transport = sources.transport.get(best["material_id"], {})
     n_hops, n_ions = transport.get("n_hops"), transport.get("n_ions")
@@ -196,8 +305,19 @@ def _model(sources: ReportSources) -> list[str]:
     labels = f" with {kinds} labels" if kinds else ""
     return [
         f"Voltages are predictions of a model trained on {plural(scored['count'], 'electrode')}{labels}; on "
-        f"frameworks it never saw, its mean absolute error is {voltage(scored['mae_V'])} V."
+        f"frameworks it never saw, its mean absolute error is {voltage(scored['mae_V'])} V{_held(sources)}."
     ]
+
+
+def _held(sources: ReportSources) -> str:
+    """How often the intervals held the label."""
+    measured = (sources.metrics or {}).get("interval")
+    if not measured:
+        return ""
+    return (
+        f", and its intervals held {percent(measured['all']['coverage'])} % of the labels where "
+        f"{percent(measured['nominal_coverage'])} % was the aim"
+    )
 
 
 def framework_scores(sources: ReportSources) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import yaml
 from plausible_composition import write_composition
+from plausible_files import write_cards_and_jobs, write_crystal, write_paths
 
 from ionsieve import tables
 from ionsieve.artifacts import write_json, write_text
@@ -39,6 +40,8 @@ def write_run(results: Path, finalists: tuple = FINALISTS, considered: int = 163
     _write_screen(results, finalists, considered)
     for material_id, formula, *_, molecular_dynamics, _ in finalists:
         _write_candidate(results, material_id, formula, *molecular_dynamics)
+        write_crystal(results, material_id, formula)
+    write_cards_and_jobs(results)
     write_composition(
         results,
         tables.read_table(results / "screen" / "shortlist.parquet", tables.SCREENED),
@@ -339,6 +342,8 @@ def _write_candidate(
         for time in time_ps
     ]
     tables.write_table(msd, tables.MSD, at_temperature / "msd.parquet")
+    if value:
+        write_paths(at_temperature)
     write_json(
         results / "potential" / material_id / "model.json",
         {

@@ -4,13 +4,13 @@ import re
 import shutil
 import sys
 from dataclasses import replace
+from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from importlib.resources import files
 from pymatgen.core import Lattice, Structure
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -57,6 +57,12 @@ def files_of(results: Path) -> ReportFiles:
         force_parity=sorted(results.glob("potential/*/model.parity.parquet")),
         validation=sorted(results.glob("validation/*/validation.json")),
         validation_summary=results / "validation/summary.parquet",
+        candidates_csv=results / "candidates.csv",
+        voltage_card=results / "voltage/model/card.json",
+        composition_card=results / "composition/model/card.json",
+        structures=sorted(results.glob("screen/structures/*.cif")),
+        paths=sorted(results.glob("transport/*/*/paths.parquet")),
+        benchmarks=results / "benchmarks",
     )
 
 

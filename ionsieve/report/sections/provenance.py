@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Mapping, Sequence
 from importlib import metadata
+from importlib.resources import files
 from typing import Any
 
 import yaml
@@ -44,6 +45,10 @@ def section(sources: ReportSources) -> Section:
             "hulls": wording.counted(sources, "hull "),
             "config": yaml.safe_dump(sources.config, sort_keys=False) if sources.config else None,
             "versions": _versions(),
+            "bundled": {
+                name: files("ionsieve.report").joinpath(f"vendor/{name}.LICENSE").read_text(encoding="utf-8")
+                for name in ("plotly", "3Dmol")
+            },
         },
     )
 

@@ -14,15 +14,22 @@ from ionsieve.report.section import Section
 from ionsieve.report.sources import ReportSources
 from ionsieve.report.wording import DASH, conductivity, number, voltage
 
+# Of those that passed the sieve and had no MD, the plot shows the best.
+UNRANKED_SHOWN = 600
+
 
 def section(sources: ReportSources) -> Section:
     """The ranked table with its bubble plot."""
+    rows = _ranked_rows(sources)
     return Section(
         name="ranking",
         anchor="ranking",
         title="Ranking",
         context={
-            "ranked": _ranked_rows(sources),
+            "ranked": rows,
+            "statuses": sorted({row["md_status"] for row in rows or ()}),
+            "flags": sorted({flag for row in rows or () for flag in row["flags"]} - {"control"}),
+            "sources_shown": sorted({row["source"] for row in rows or ()}),
             "temperature": _highest_temperature(sources),
             "coverage": (sources.metrics or {}).get("interval"),
         },
@@ -34,10 +41,11 @@ def _ranked_rows(sources: ReportSources) -> list[dict[str, Any]] | None:
     """One row of the ranked table per candidate; None where there is no ranking."""
     if sources.ranked is None:
         return None
-    return [_ranked_row(row) for row in sources.ranked.to_dict("records")]
+    return [ranked_row(row) for row in sources.ranked.to_dict("records")]
 
 
-def _ranked_row(row: Mapping[Any, Any]) -> dict[str, Any]:
+def ranked_row(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Cells of one candidate, beside the columns they are made from."""
     conductivity = row["conductivity_mS_per_cm"]
     bound = row["conductivity_kind"] == "upper_bound"
     return {
@@ -81,12 +89,14 @@ def bubble(sources: ReportSources) -> Figure | None:
     plot = canvas("Predicted voltage (V)", "Volumetric capacity (Ah/L)")
     measured = sources.ranked if sources.ranked is not None else sources.screened.head(0)
     rest = sources.screened[~sources.screened["material_id"].isin(measured["material_id"])]
+    n_rest = len(rest)
+    rest = rest.sort_values("screen_score", ascending=False, kind="stable").head(UNRANKED_SHOWN)
     if not rest.empty:
         plot.add_scatter(
             x=rest["voltage_V"].tolist(),
             y=rest["capacity_vol_Ah_per_L"].tolist(),
             mode="markers",
-            name="passed, no MD",
+            name="passed, no MD" if n_rest == len(rest) else f"best {len(rest)} of {n_rest} without MD",
             marker={"color": GREY, "size": 7, "symbol": "circle-open"},
             text=[_hover(row) for row in rest.to_dict("records")],
             hovertemplate="%{text}<extra></extra>",

@@ -1,7 +1,6 @@
 """The funnel: what each threshold removed, and the voltages of everything that entered."""
 
 import html
-from collections.abc import Mapping
 from itertools import cycle
 from typing import Any
 
@@ -30,16 +29,17 @@ def _funnel(sources: ReportSources) -> list[dict[str, Any]]:
         return []
     considered = sources.funnel["considered"]
     thresholds = sources.funnel["thresholds"]
-    steps = [{"why": FIRST_STEP, "removed": None, "remaining": considered}]
+    steps = [{"why": FIRST_STEP, "key": "", "removed": None, "remaining": considered}]
     for step in sources.funnel["steps"]:
-        why = " ".join(_withthreshold(word, thresholds) for word in step["why"].split())
-        steps.append({"why": why, "removed": step["removed"], "remaining": step["remaining"]})
+        why, key = wording.threshold_in_words(step["why"], thresholds)
+        steps.append({"why": why, "key": key, "removed": step["removed"], "remaining": step["remaining"]})
     if sources.shortlist is not None:
         chosen = int((sources.shortlist["role"] == "candidate").sum())
         controls = len(sources.shortlist) - chosen
         steps.append(
             {
                 "why": f"shortlist for molecular dynamics (beside {wording.plural(controls, 'control')})",
+                "key": "screen.max_candidates",
                 "removed": None,
                 "remaining": chosen,
             }
@@ -47,12 +47,6 @@ def _funnel(sources: ReportSources) -> list[dict[str, Any]]:
     for step in steps:
         step["share"] = 100.0 * step["remaining"] / considered if considered else 0.0
     return steps
-
-
-def _withthreshold(word: str, thresholds: Mapping[str, Any]) -> str:
-    """``screen.min_voltage_V`` becomes ``screen.min_voltage_V (3.0)``."""
-    value = thresholds.get(word.removeprefix("screen."))
-    return f"{word} ({value})" if isinstance(value, int | float) else word
 
 
 def voltage_distribution(sources: ReportSources) -> Figure | None:

@@ -18,7 +18,9 @@ from ionsieve.report.sources import SHARED_POTENTIAL, MsdCurve, ReportSources, f
 from ionsieve.transport.analysis import line_through, of_kind
 from ionsieve.transport.arrhenius import ROOM_TEMPERATURE_K, ArrheniusFit
 
+# The best ones; each candidate's page shows its own.
 MSD_CURVES_SHOWN = 8
+POINTS_PER_CURVE, MANY_CURVES = 150, 40
 ARRHENIUS_SHOWN = 6
 PARITY_PANELS = 6
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
@@ -31,7 +33,7 @@ def section(sources: ReportSources) -> Section:
         anchor="transport",
         title="Molecular dynamics",
         context={
-            "transport": _transport_rows(sources),
+            "transport": transport_rows(sources),
             "softening": _softening_rows(sources),
             "motion": _motion_rows(sources),
         },
@@ -39,7 +41,7 @@ def section(sources: ReportSources) -> Section:
     )
 
 
-def _transport_rows(sources: ReportSources) -> list[dict[str, Any]]:
+def transport_rows(sources: ReportSources) -> list[dict[str, Any]]:
     """One row per candidate and temperature, with the potential's error."""
     rows: list[dict[str, Any]] = []
     for material_id, formula in finalists(sources):
@@ -167,7 +169,7 @@ def msd(sources: ReportSources) -> Figure | None:
         if several_temperatures:
             name += f", {curve.temperature_K:g} K"
         for column, kind, dash in (("msd_A2", "", "solid"), ("host_msd_A2", " host", "dot")):
-            times, values = _thinned(curve, column)
+            times, values = _thinned(curve, column, POINTS_PER_CURVE if len(curves) < MANY_CURVES else 60)
             plot.add_scatter(
                 x=times,
                 y=values,
@@ -175,7 +177,8 @@ def msd(sources: ReportSources) -> Figure | None:
                 name=name + kind,
                 legendgroup=name,
                 showlegend=not kind,
-                visible=True if index < MSD_CURVES_SHOWN else "legendonly",
+                meta=curve.material_id,
+                visible=index < MSD_CURVES_SHOWN,
                 line={"color": colour, "width": 2 if not kind else 1.2, "dash": dash},
                 hovertemplate=name + kind + "<br>%{x:.2f} ps: %{y:.3g} Å²<extra></extra>",
             )
@@ -188,12 +191,13 @@ def msd(sources: ReportSources) -> Figure | None:
         alternative=f"Mean squared displacement against time for {len({c.material_id for c in sources.msd})} "
         "materials, logarithmic axes.",
         caption="Solid: working ions; dotted: host atoms of the same material. On logarithmic axes diffusion "
-        "is a line of slope one (dashed guide), rattling in a cage is flat.",
+        "is a line of slope one (dashed guide), rattling in a cage is flat."
+        + _best_only(len(curves), MSD_CURVES_SHOWN, "curves"),
         plot=plot,
     )
 
 
-def _thinned(curve: MsdCurve, column: str, points: int = 150) -> tuple[list[float], list[float]]:
+def _thinned(curve: MsdCurve, column: str, points: int) -> tuple[list[float], list[float]]:
     """At most ``points`` lags, evenly spaced on a logarithmic axis; lag zero has no logarithm."""
     last = len(curve.table) - 1
     chosen = np.unique(np.geomspace(1, max(last, 1), points).round().astype(int))
@@ -235,7 +239,8 @@ def arrhenius(sources: ReportSources) -> Figure | None:
         name = html.escape(f"{formula} ({material_id})")
         shared = {
             "legendgroup": name,
-            "visible": True if index < ARRHENIUS_SHOWN else "legendonly",
+            "meta": material_id,
+            "visible": index < ARRHENIUS_SHOWN,
             "hovertemplate": name + "<br>%{customdata:.0f} K: %{y:.2g} cm²/s<extra></extra>",
         }
         fit = line_through(temperatures)
@@ -258,8 +263,16 @@ def arrhenius(sources: ReportSources) -> Figure | None:
         alternative=f"Arrhenius plot of {len(drawn)} materials: diffusivity against inverse temperature.",
         caption="Points are runs with their 95 % intervals, open triangles upper bounds (95 %). Lines are "
         "fits where three temperatures have a value, bands their 95 % intervals; dashed is extrapolated, as "
-        "if nothing but the barrier acted down there.",
+        "if nothing but the barrier acted down there." + _best_only(len(drawn), ARRHENIUS_SHOWN, "materials"),
         plot=plot,
+    )
+
+
+def _best_only(count: int, shown: int, what: str) -> str:
+    if count <= shown:
+        return ""
+    return (
+        f" The first {shown} of {count} {what}, best candidates first; each candidate’s page shows its own."
     )
 
 

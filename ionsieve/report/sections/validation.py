@@ -20,7 +20,7 @@ def section(sources: ReportSources) -> Section:
         name="validation",
         anchor="tiers",
         title="Validation",
-        context={"tiers": _tier_rows(sources), "validation": _validation_rows(sources)},
+        context={"tiers": tier_rows(sources), "validation": _validation_rows(sources)},
         figures=[validation_parity(sources)],
     )
 
@@ -34,7 +34,7 @@ def _validation_rows(sources: ReportSources) -> list[dict[str, Any]]:
     return rows
 
 
-def _tier_rows(sources: ReportSources) -> list[dict[str, Any]]:
+def tier_rows(sources: ReportSources) -> list[dict[str, Any]]:
     """Predicted and computed voltage of each finalist, tier by tier."""
     if sources.validation_summary is None:
         return []

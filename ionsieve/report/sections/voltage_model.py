@@ -8,11 +8,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ionsieve.composition.published import TABLE_S4
 from ionsieve.report import wording
-from ionsieve.report.figures import CLASS_STYLE, GREY, SERIES, Figure, canvas, voltage_parity
+from ionsieve.report.figures import (
+    BLUE,
+    CLASS_STYLE,
+    GREY,
+    OLIVE,
+    SERIES,
+    SKY,
+    Figure,
+    canvas,
+    voltage_parity,
+)
 from ionsieve.report.section import Section
 from ionsieve.report.sources import ReportSources, finalists
 from ionsieve.report.wording import label_kinds, voltage
+from ionsieve.voltage.published import MG_WORKFLOW_MAE_V
 
 PROTOCOLS = {
     "framework": "By framework: no host of the training set is scored",
@@ -32,9 +44,10 @@ def section(sources: ReportSources) -> Section:
             "coverage": (sources.metrics or {}).get("interval"),
             "coverage_rows": _coverage_rows(sources),
             "learned": wording.learned(sources),
-            "contributions": _contribution_rows(sources),
+            "contributions": contribution_rows(sources),
         },
         figures=[
+            errors_by_ion(sources),
             parity(sources),
             learned_elements(sources),
             local_environments(sources),
@@ -84,7 +97,7 @@ def _coverage_rows(sources: ReportSources) -> list[dict[str, Any]]:
     ]
 
 
-def _contribution_rows(sources: ReportSources) -> list[dict[str, Any]]:
+def contribution_rows(sources: ReportSources) -> list[dict[str, Any]]:
     """What each element around the working ion adds, candidate by candidate."""
     rows = []
     for formula, material_id, document in explained_candidates(sources):
@@ -111,6 +124,74 @@ def _contribution_rows(sources: ReportSources) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def errors_by_ion(sources: ReportSources) -> Figure | None:
+    """MAE by ion on new frameworks and on a random split, beside what the literature states."""
+    protocols = (sources.metrics or {}).get("protocols", {})
+    if "framework" not in protocols:
+        return None
+    counts = {ion: scores["count"] for ion, scores in protocols["framework"]["by_ion"].items()}
+    ions = sorted(counts, key=lambda ion: (-counts[ion], ion))
+    plot = canvas("", "Mean absolute error (V)")
+    literature = {
+        "Mg workflow paper, random split": (GREY, ".", MG_WORKFLOW_MAE_V),
+        "MHA-ResNet paper, random split": (OLIVE, "x", {ion: row.mae_V for ion, row in TABLE_S4.items()}),
+    }
+    ours = {
+        "here, frameworks never seen": (BLUE, "", "framework"),
+        "here, random split": (SKY, "/", "paper"),
+    }
+    for name, (colour, pattern, protocol) in ours.items():
+        by_ion = (protocols.get(protocol) or {}).get("by_ion", {})
+        there = [ion for ion in ions if ion in by_ion]
+        if there:
+            maes_V = [by_ion[ion]["mae_V"] for ion in there]
+            plot.add_bar(**_bars(name, colour, pattern, there, counts, maes_V))
+            ends = [by_ion[ion].get("mae_interval_V") for ion in there]
+            if all(ends):
+                bounds = list(zip(maes_V, ends, strict=True))
+                plot.data[-1].error_y = {
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [round(high - mae, 4) for mae, (_, high) in bounds],
+                    "arrayminus": [round(mae - low, 4) for mae, (low, _) in bounds],
+                    "thickness": 1,
+                    "width": 3,
+                    "color": GREY,
+                }
+    for name, (colour, pattern, stated) in literature.items():
+        there = [ion for ion in ions if ion in stated]
+        if there:
+            plot.add_bar(**_bars(name, colour, pattern, there, counts, [stated[ion] for ion in there]))
+    plot.update_layout(barmode="group", showlegend=True)
+    plot.update_xaxes(categoryorder="array", categoryarray=[_tick(ion, counts) for ion in ions])
+    return Figure(
+        name="errors-by-ion",
+        title="Errors by ion, beside the literature",
+        alternative=f"Bars of the mean absolute error for {len(ions)} working ions: here on new frameworks "
+        "and on a random split, and as two papers state it.",
+        caption="Numbers are electrodes here; lines are 95 % intervals. Random splits let a host be on both "
+        "sides with another ion, so papers compare with the hatched bars; their electrodes and labels differ "
+        "from these.",
+        plot=plot,
+    )
+
+
+def _bars(
+    name: str, colour: str, pattern: str, ions: list[str], counts: Mapping[str, int], maes_V: list[float]
+) -> dict[str, Any]:
+    return {
+        "x": [_tick(ion, counts) for ion in ions],
+        "y": [round(mae_V, 4) for mae_V in maes_V],
+        "name": name,
+        "marker": {"color": colour, "pattern": {"shape": pattern, "solidity": 0.35, "fgcolor": "#ffffff"}},
+        "hovertemplate": f"%{{x}}: %{{y:.2f}} V, {name}<extra></extra>",
+    }
+
+
+def _tick(ion: str, counts: Mapping[str, int]) -> str:
+    return f"{html.escape(ion)}<br>{counts[ion]}"
 
 
 def parity(sources: ReportSources) -> Figure | None:

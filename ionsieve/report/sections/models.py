@@ -1,0 +1,88 @@
+"""Model cards: what each model is, what it was trained on, how far to trust it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ionsieve.report import wording
+from ionsieve.report.section import Section
+from ionsieve.report.sources import SHARED_POTENTIAL, ReportSources, finalists
+
+
+def section(sources: ReportSources) -> Section:
+    """A card for each model that predicted something on this page."""
+    cards = [
+        *_voltage_card("Voltage model", sources.voltage_card),
+        *_voltage_card("Composition model", sources.composition_card),
+        *_potential_cards(sources),
+    ]
+    return Section(name="models", anchor="models", title="Model cards", context={"cards": cards})
+
+
+def _voltage_card(title: str, card: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    if card is None:
+        return []
+    scored = (card.get("metrics", {}).get("protocols", {}).get("framework") or {}).get("all")
+    interval = card.get("metrics", {}).get("interval", {}).get("all")
+    ions = ", ".join(f"{ion} {count}" for ion, count in sorted(card["electrodes_by_ion"].items()))
+    facts = [
+        ("what it is", card["model"]),
+        ("predicts", card["label"]),
+        ("trained on", f"{wording.plural(card['electrodes'], 'electrode')} ({ions})"),
+        ("labels", ", ".join(f"{kind} {count}" for kind, count in sorted(card["label_kinds"].items()))),
+        ("elements it has seen", " ".join(card["elements"])),
+        (
+            "error on frameworks never seen",
+            f"MAE {wording.voltage(scored['mae_V'])} V, R² {wording.voltage(scored['r2'])}" if scored else "",
+        ),
+        (
+            "intervals",
+            f"{card['interval']['method']}; held {wording.percent(interval['coverage'])} % of the labels, "
+            f"mean width {wording.voltage(interval['mean_width_V'])} V"
+            if interval
+            else card["interval"]["method"],
+        ),
+        ("not for", "other quantities than average voltages, electrolytes, rates or cycle life"),
+        ("members, seed", f"{card['members']}, {card['seed']}"),
+        ("training data, SHA-256", card["electrodes_sha256"]),
+        ("versions", ", ".join(f"{name} {version}" for name, version in sorted(card["versions"].items()))),
+    ]
+    return [{"title": title, "facts": [(name, value) for name, value in facts if value]}]
+
+
+def _potential_cards(sources: ReportSources) -> list[dict[str, Any]]:
+    """Of the shared potential, or one card for all of the candidates' own."""
+    documents = {name: document for name, document in sources.potentials.items() if document.get("metrics")}
+    if not documents:
+        return []
+    named = dict(finalists(sources))
+    errors = sorted((document["metrics"]["force_mae_eV_per_A"], name) for name, document in documents.items())
+    best, worst = errors[0], errors[-1]
+    potential = (sources.config or {}).get("potential") or {}
+    shared = SHARED_POTENTIAL in documents
+    of = "one for all candidates" if shared else f"one for each of {len(documents)} candidates"
+    slopes = [
+        slope["slope"]
+        for document in documents.values()
+        if (slope := document.get("softening") or document.get("teacher_softening"))
+    ]
+    facts = [
+        ("what it is", f"NequIP, an equivariant graph network; {of}"),
+        ("mode, preset", f"{potential.get('mode', '')}, {potential.get('preset', '')}".strip(", ")),
+        ("labels by", str(potential.get("teacher") or "")),
+        (
+            "force MAE on held-out frames",
+            f"{wording.number(best[0])} eV/Å"
+            if len(errors) == 1
+            else f"{wording.number(best[0])} eV/Å ({named.get(best[1], best[1])}) to "
+            f"{wording.number(worst[0])} eV/Å ({named.get(worst[1], worst[1])})",
+        ),
+        (
+            "slope of forces",
+            f"{wording.voltage(min(slopes))} to {wording.voltage(max(slopes))}; below 1 is soft, and "
+            "barriers come out too low"
+            if slopes
+            else "",
+        ),
+        ("not for", "other crystals than those it was trained for, melts, surfaces, charged defects"),
+    ]
+    return [{"title": "Interatomic potential", "facts": [(name, value) for name, value in facts if value]}]

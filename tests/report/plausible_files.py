@@ -1,0 +1,67 @@
+"""Crystals, ways of ions, model cards and measured jobs of a made-up run."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pymatgen.core import Composition, Lattice, Structure
+
+from ionsieve import tables
+from ionsieve.artifacts import read_json, write_json, write_text
+
+SHIPPED_MODELS = Path(__file__).parents[2] / "ionsieve" / "models"
+JOBS = {  # rule and job: seconds by the clock and of processors; None for what was too short to be measured
+    "catalogue": (2.0, None),
+    "voltage_fold/framework_0": (610.0, 590.0),
+    "voltage_fold/framework_1": (640.0, 620.0),
+    "train_potential/demo-spinel-MgMn2O4": (1800.0, 1750.0),
+    "run_md/demo-spinel-MgMn2O4/1200K_0": (3600.0, 3590.0),
+    "somebodys_own_rule": (36.0, 36.0),
+}
+
+
+def write_crystal(results: Path, material_id: str, formula: str) -> None:
+    """A spinel where the formula fits one, any arrangement with about the right distances where not."""
+    composition = Composition(formula)
+    amounts = sorted(composition.get_el_amt_dict().values())
+    if amounts == [1, 2, 4]:
+        metal = next(name for name, amount in composition.get_el_amt_dict().items() if amount == 2)
+        crystal = Structure.from_spacegroup(
+            "Fd-3m", Lattice.cubic(8.4), ["Mg", metal, "O"],
+            [[1 / 8, 1 / 8, 1 / 8], [1 / 2, 1 / 2, 1 / 2], [0.2625, 0.2625, 0.2625]],
+        ).get_primitive_structure()  # fmt: skip
+    else:
+        elements = [site for name, n in composition.get_el_amt_dict().items() for site in [name] * int(n)]
+        places = np.stack(np.meshgrid(*[np.arange(3)] * 3), axis=-1).reshape(-1, 3)[: len(elements)] / 3
+        crystal = Structure(Lattice.cubic(6.3), elements, places)
+    path = results / "screen" / "structures" / f"{material_id}.cif"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    crystal.to(str(path))
+
+
+def write_paths(folder: Path) -> None:
+    """One ion that walks along x between oxygen, another that rattles."""
+    walk_A = [[0.25 * step, 0.4 * np.sin(step / 3), 0.0] for step in range(40)]
+    stay_A = [[2.0 + 0.2 * np.sin(step), 3.0, 0.2 * np.cos(step)] for step in range(40)]
+    host_A = [[2.1 * x, y, z] for x in range(6) for y in (-1.9, 1.9) for z in (-1.2, 1.2)]
+    rows = [
+        {"path": number, "element": "Mg", "x_A": x, "y_A": y, "z_A": z}
+        for number, way_A in enumerate((walk_A, stay_A))
+        for x, y, z in way_A
+    ]
+    rows += [{"path": None, "element": "O", "x_A": x, "y_A": y, "z_A": z} for x, y, z in host_A]
+    table = pd.DataFrame(rows).astype({"path": "Int64"})
+    tables.write_table(table, tables.ION_PATHS, folder / "paths.parquet")
+
+
+def write_cards_and_jobs(results: Path) -> None:
+    """The shipped models' cards, and a benchmark file for each job."""
+    for name in ("voltage", "composition"):
+        write_json(results / name / "model" / "card.json", read_json(SHIPPED_MODELS / name / "card.json"))
+    for job, (wall_s, cpu_s) in JOBS.items():
+        memory_MB = "-" if cpu_s is None else "812.5"
+        write_text(
+            results / "benchmarks" / f"{job}.tsv",
+            "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
+            f"{wall_s}\t0:00:00\t{memory_MB}\t-\t-\t-\t-\t-\t-\t{'-' if cpu_s is None else cpu_s}\n",
+        )
