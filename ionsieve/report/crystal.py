@@ -61,7 +61,7 @@ class Scene:
 
 
 def crystal_scene(cif: str, working_ion: str) -> Scene:
-    """The unit cell of a CIF, with the atoms on its faces on both sides."""
+    """The unit cell of a CIF, with the atoms on its faces on both sides and the host's polyhedra complete."""
     from ase.io import read
 
     crystal = read(io.StringIO(cif), format="cif")
@@ -73,6 +73,8 @@ def crystal_scene(cif: str, working_ion: str) -> Scene:
             fractions.append(base + shift)
     cell_A = crystal.cell.array
     positions_A = np.array(fractions) @ cell_A
+    beyond, beyond_A = _anions_beyond(crystal, elements, positions_A, working_ion)
+    elements, positions_A = [*elements, *beyond], np.concatenate([positions_A, beyond_A])
     colours = element_colours(crystal.symbols, working_ion)
     bonds = _bonds(elements, positions_A, working_ion)
     return Scene(elements, positions_A, bonds, cell_A, (), colours)
@@ -156,6 +158,27 @@ def _bonds(elements: Sequence[str], positions_A: np.ndarray, working_ion: str) -
     apart_A = np.linalg.norm(positions_A[:, None] - positions_A, axis=2)
     near = apart_A <= BOND_REACH * (radii_A[:, None] + radii_A)
     return np.argwhere(near & host[:, None] & anion)
+
+
+def _anions_beyond(
+    crystal: Any, elements: Sequence[str], positions_A: np.ndarray, working_ion: str
+) -> tuple[list[str], np.ndarray]:
+    """Anions of neighbouring cells that are bonded to the cations shown."""
+    shifts_A = np.array([np.array(shift) - 1 for shift in np.ndindex(3, 3, 3)]) @ crystal.cell.array
+    anions = np.flatnonzero(np.isin(crystal.symbols, ANIONS))
+    inside_A = crystal.get_scaled_positions()[anions] @ crystal.cell.array
+    symbols = np.tile(np.array(crystal.symbols, dtype=object)[anions], len(shifts_A)).tolist()
+    images_A = (shifts_A[:, None] + inside_A).reshape(-1, 3)
+    if not len(images_A):
+        return [], np.empty((0, 3))
+    new = np.linalg.norm(images_A[:, None] - positions_A, axis=2).min(axis=1) > 0.1
+    host = ~np.isin(elements, (*ANIONS, working_ion))
+    radii_A = covalent_radii[[atomic_numbers[name] for name in elements]]
+    own_A = covalent_radii[[atomic_numbers[name] for name in symbols]]
+    apart_A = np.linalg.norm(images_A[:, None] - positions_A, axis=2)
+    bonded = (apart_A <= BOND_REACH * (own_A[:, None] + radii_A))[:, host].any(axis=1)
+    chosen = np.flatnonzero(new & bonded)
+    return [symbols[index] for index in chosen], images_A[chosen]
 
 
 def _turned(positions_A: np.ndarray) -> np.ndarray:

@@ -232,12 +232,14 @@ function openViewer(page) {
 
 /* A candidate's page is shown by its address; the stylesheet hides the rest. */
 
+const pageTitle = document.title;
+
 function followAddress() {
   const page = document.querySelector(".candidate:target");
-  document.title = document.title.replace(/^.* · (?=.* · IonSieve$)/, "");
+  document.title = pageTitle;
   if (!page) return;
   const heading = page.querySelector("h2");
-  document.title = `${heading.firstChild.parentNode.innerText.split("\n")[0].trim()} · ${document.title}`;
+  document.title = `${heading.textContent} · ${pageTitle}`;
   window.scrollTo(0, 0);
   heading.focus({ preventScroll: true });
   openViewer(page);
@@ -264,7 +266,7 @@ document.addEventListener("keydown", (event) => {
   const page = document.querySelector(".candidate:target");
   if (!page || event.target.closest("input, select")) return;
   const way = { Escape: ".paging a", ArrowLeft: "[rel=prev]", ArrowRight: "[rel=next]" }[event.key];
-  if (way && !event.target.closest(".scroll, .viewer")) page.querySelector(way)?.click();
+  if (way && !event.altKey && !event.target.closest(".scroll")) page.querySelector(way)?.click();
 });
 
 themeChoice.value = remembered();
@@ -286,4 +288,4 @@ if (window.Plotly) {
   });
 }
 window.addEventListener("hashchange", followAddress);
-followAddress();
+window.addEventListener("load", followAddress); // only then does the address's target exist

@@ -29,7 +29,7 @@ def write_crystal(results: Path, material_id: str, formula: str) -> None:
         crystal = Structure.from_spacegroup(
             "Fd-3m", Lattice.cubic(8.4), ["Mg", metal, "O"],
             [[1 / 8, 1 / 8, 1 / 8], [1 / 2, 1 / 2, 1 / 2], [0.2625, 0.2625, 0.2625]],
-        ).get_primitive_structure()  # fmt: skip
+        )  # fmt: skip
     else:
         elements = [site for name, n in composition.get_el_amt_dict().items() for site in [name] * int(n)]
         places = np.stack(np.meshgrid(*[np.arange(3)] * 3), axis=-1).reshape(-1, 3)[: len(elements)] / 3

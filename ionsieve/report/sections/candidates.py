@@ -37,7 +37,10 @@ def _pages(sources: ReportSources, ranked: pd.DataFrame, ion: str) -> list[dict[
     runs, tiers = _grouped(transport_rows(sources)), _grouped(tier_rows(sources))
     neighbours = _grouped(contribution_rows(sources))
     validation = sources.validation
-    rows = [ranked_row(row) for row in ranked.to_dict("records")]
+    rows = [
+        ranked_row({name: None if _unknown(value) else value for name, value in row.items()})
+        for row in ranked.to_dict("records")
+    ]
     ids = [row["material_id"] for row in rows]
     pages = []
     for place, row in enumerate(rows):

@@ -185,7 +185,7 @@ def _bars(
         "x": [_tick(ion, counts) for ion in ions],
         "y": [round(mae_V, 4) for mae_V in maes_V],
         "name": name,
-        "marker": {"color": colour, "pattern": {"shape": pattern, "solidity": 0.35, "fgcolor": "#ffffff"}},
+        "marker": {"color": colour, "pattern": {"shape": pattern, "solidity": 0.3, "fillmode": "overlay"}},
         "hovertemplate": f"%{{x}}: %{{y:.2f}} V, {name}<extra></extra>",
     }
 
