@@ -1,4 +1,4 @@
-"""Crystals, ways of ions, model cards and measured jobs of a made-up run."""
+"""Crystals, ways of ions, model cards and measured jobs of a made-up run, and where all its files are."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from pymatgen.core import Composition, Lattice, Structure
 
 from ionsieve import tables
 from ionsieve.artifacts import read_json, write_json, write_text
+from ionsieve.report.sources import ReportFiles
 
 SHIPPED_MODELS = Path(__file__).parents[2] / "ionsieve" / "models"
 JOBS = {  # rule and job: seconds by the clock and of processors; None for what was too short to be measured
@@ -65,3 +66,40 @@ def write_cards_and_jobs(results: Path) -> None:
             "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
             f"{wall_s}\t0:00:00\t{memory_MB}\t-\t-\t-\t-\t-\t-\t{'-' if cpu_s is None else cpu_s}\n",
         )
+
+
+def files_of(results: Path) -> ReportFiles:
+    """Where a finished run has its parts."""
+    return ReportFiles(
+        config=results / "config.yaml",
+        catalogue=results / "data/catalogue.json",
+        rejects=results / "data/rejects.csv",
+        out_of_fold=results / "voltage/out_of_fold.parquet",
+        metrics=results / "voltage/metrics.json",
+        composition_metrics=results / "composition/metrics.json",
+        composition_out_of_fold=results / "composition/out_of_fold.parquet",
+        composition_tables=results / "composition/benchmark/table.json",
+        composition_held_out=results / "composition/benchmark/out_of_fold.parquet",
+        volume_changes=results / "composition/experiments/volume_change.parquet",
+        leakage_audit=results / "composition/leakage_audit.json",
+        interpretation=results / "voltage/interpretation/summary.json",
+        learned_elements=results / "voltage/interpretation/elements.parquet",
+        local_environments=results / "voltage/interpretation/environments.parquet",
+        contributions=sorted(results.glob("voltage/contributions/*/contributions.json")),
+        funnel=results / "screen/funnel.json",
+        screened=results / "screen/screened.parquet",
+        shortlist=results / "screen/shortlist.parquet",
+        ranked=results / "report/ranked.parquet",
+        transport=sorted(results.glob("transport/*/transport.json")),
+        msd=sorted(results.glob("transport/*/*/msd.parquet")),
+        potentials=sorted(results.glob("potential/*/model.json")),
+        force_parity=sorted(results.glob("potential/*/model.parity.parquet")),
+        validation=sorted(results.glob("validation/*/validation.json")),
+        validation_summary=results / "validation/summary.parquet",
+        candidates_csv=results / "candidates.csv",
+        voltage_card=results / "voltage/model/card.json",
+        composition_card=results / "composition/model/card.json",
+        structures=sorted(results.glob("screen/structures/*.cif")),
+        paths=sorted(results.glob("transport/*/*/paths.parquet")),
+        benchmarks=results / "benchmarks",
+    )

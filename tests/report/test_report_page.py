@@ -15,6 +15,7 @@ from pymatgen.core import Lattice, Structure
 
 sys.path.insert(0, str(Path(__file__).parent))
 from plausible_composition import VOLUME_CHANGES_OF_EACH
+from plausible_files import files_of
 from plausible_run import FINALISTS, TEMPERATURE_K, write_run
 
 from ionsieve import tables
@@ -23,48 +24,12 @@ from ionsieve.composition import leakage_audit, paper_tables
 from ionsieve.composition.published import TABLE_S1
 from ionsieve.report.composition_figures import residuals_by_ion, residuals_by_size
 from ionsieve.report.page import build_report
-from ionsieve.report.sources import ReportFiles, ReportSources, load, load_partial
+from ionsieve.report.sources import ReportSources, load, load_partial
 from ionsieve.report.wording import formula, headline, number
 
 THRESHOLD = 100.0
 VIEWER = files("ionsieve.report").joinpath("vendor/3Dmol-min.js").read_text()
 PLOTLY = files("ionsieve.report").joinpath("vendor/plotly-cartesian.min.js").read_text()
-
-
-def files_of(results: Path) -> ReportFiles:
-    return ReportFiles(
-        config=results / "config.yaml",
-        catalogue=results / "data/catalogue.json",
-        rejects=results / "data/rejects.csv",
-        out_of_fold=results / "voltage/out_of_fold.parquet",
-        metrics=results / "voltage/metrics.json",
-        composition_metrics=results / "composition/metrics.json",
-        composition_out_of_fold=results / "composition/out_of_fold.parquet",
-        composition_tables=results / "composition/benchmark/table.json",
-        composition_held_out=results / "composition/benchmark/out_of_fold.parquet",
-        volume_changes=results / "composition/experiments/volume_change.parquet",
-        leakage_audit=results / "composition/leakage_audit.json",
-        interpretation=results / "voltage/interpretation/summary.json",
-        learned_elements=results / "voltage/interpretation/elements.parquet",
-        local_environments=results / "voltage/interpretation/environments.parquet",
-        contributions=sorted(results.glob("voltage/contributions/*/contributions.json")),
-        funnel=results / "screen/funnel.json",
-        screened=results / "screen/screened.parquet",
-        shortlist=results / "screen/shortlist.parquet",
-        ranked=results / "report/ranked.parquet",
-        transport=sorted(results.glob("transport/*/transport.json")),
-        msd=sorted(results.glob("transport/*/*/msd.parquet")),
-        potentials=sorted(results.glob("potential/*/model.json")),
-        force_parity=sorted(results.glob("potential/*/model.parity.parquet")),
-        validation=sorted(results.glob("validation/*/validation.json")),
-        validation_summary=results / "validation/summary.parquet",
-        candidates_csv=results / "candidates.csv",
-        voltage_card=results / "voltage/model/card.json",
-        composition_card=results / "composition/model/card.json",
-        structures=sorted(results.glob("screen/structures/*.cif")),
-        paths=sorted(results.glob("transport/*/*/paths.parquet")),
-        benchmarks=results / "benchmarks",
-    )
 
 
 def partial(results: Path) -> ReportSources:
@@ -101,7 +66,8 @@ def test_page_holds_plotly_once_and_loads_nothing(tmp_path):
     write_run(tmp_path)
     page = build_report(load(files_of(tmp_path)))
     assert page.count(PLOTLY) == 1
-    assert not re.search(r"""(?:src|srcset|action)\s*=|href\s*=\s*"(?!#|data:)|url\(|@import""", own(page))
+    text = own(page)
+    assert not re.search(r"""(?:src|srcset|action)\s*=|href\s*=\s*"(?!#|data:)|url\(|@import""", text)
     assert "default-src 'none'" in own(page)
 
 
@@ -129,8 +95,8 @@ def test_funnel_counts_and_thresholds_are_shown(finished_page):
 def test_headline_tells_the_run_in_numbers(finished_run):
     sieved, best, why, model, uncertain = headline(load(files_of(finished_run)))
     assert sieved == (
-    assert not re.search(r"""(?:src|srcset|action)\s*=|href\s*=\s*"(?!#|data:)|url\(|@import""", text)
-        "or below 3 V), and 4 went on to molecular dynamics."
+        "Of 163 Mg candidates, 18 passed every threshold (most of the others, 115, had a predicted voltage "
+        "at or below 3 V), and 4 went on to molecular dynamics."
     )
     assert best.startswith("First of 3 ranked is MgMn2O4 (demo-spinel-MgMn2O4), predicted at 3.32 V (2.72 to")
     assert "then MgCr2O4 (demo-cf-MgCr2O4) with 3.61 V, 1480 Ah/L and less than 62 mS/cm at 1200 K" in best
