@@ -49,9 +49,8 @@ def finalists(count: int) -> tuple:
 
 def weigh(page: str) -> None:
     """Sizes of the page and of what is large in it."""
-    print(
-        f"page: {len(page.encode()) / 1e6:.2f} MB, {len(gzip.compress(page.encode())) / 1e6:.2f} MB compressed"
-    )
+    raw = page.encode()
+    print(f"page: {len(raw) / 1e6:.2f} MB, {len(gzip.compress(raw)) / 1e6:.2f} MB compressed")
     parts = {
         "libraries": r"<script>/\*\*.*?</script>|<script type=\"text/plain\".*?</script>",
         "figures": r'<script type="application/json" data-figure.*?</script>',

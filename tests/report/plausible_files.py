@@ -1,5 +1,6 @@
 """Crystals, ways of ions, model cards and measured jobs of a made-up run, and where all its files are."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ JOBS = {  # rule and job: seconds by the clock and of processors; None for what 
 
 def write_crystal(results: Path, material_id: str, formula: str) -> None:
     """A spinel where the formula fits one, any arrangement with about the right distances where not."""
+    if not re.fullmatch(r"([A-Z][a-z]?\d*)+", formula):
+        return  # not even a formula: there to see what the page makes of it
     composition = Composition(formula)
     amounts = sorted(composition.get_el_amt_dict().values())
     if amounts == [1, 2, 4]:

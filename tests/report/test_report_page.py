@@ -1,8 +1,11 @@
+import base64
 import html
+import io
 import json
 import re
 import shutil
 import sys
+import zipfile
 from dataclasses import replace
 from importlib.resources import files
 from itertools import pairwise
@@ -24,6 +27,7 @@ from ionsieve.composition import leakage_audit, paper_tables
 from ionsieve.composition.published import TABLE_S1
 from ionsieve.report.composition_figures import residuals_by_ion, residuals_by_size
 from ionsieve.report.page import build_report
+from ionsieve.report.sections import costs, downloads
 from ionsieve.report.sources import ReportSources, load, load_partial
 from ionsieve.report.wording import formula, headline, number
 
@@ -265,7 +269,104 @@ def test_every_tier_of_a_finalist_stands_beside_the_prediction(finished_page):
 
 
 def test_figures_have_a_text_for_who_cannot_see_them(finished_page):
-    assert len(re.findall(r'role="img" aria-label="[^"]{30,}"', finished_page)) == 15
+    assert len(re.findall(r'id="figure-[\w-]+" role="img" aria-label="[^"]{30,}"', finished_page)) == 17
+    pictures = re.findall(r'role="img" aria-label="([^"]*)"', finished_page)
+    assert pictures and all(len(text) > 20 for text in pictures)
+
+
+def candidate(page: str, material_id: str) -> str:
+    return page.split(f'id="candidate-{material_id}"')[1].split("</article>")[0]
+
+
+def test_each_candidate_has_a_page_with_its_voltages_capacities_and_runs(finished_page):
+    assert finished_page.count('<article class="candidate"') == len(FINALISTS)
+    best = candidate(finished_page, "demo-spinel-MgMn2O4")
+    for said in (
+        "voltage model, from the crystal",
+        "composition model, from the formula",
+        "universal potential",
+    ):
+        assert said in best
+    assert "534 Wh/L = 0.82 (chance that the voltage passes) × 4349 Wh/L" in best
+    assert "214 mS/cm (134 to 342) at 1200 K" in best and "0.40 eV" in best
+    assert best.count('<td class="n">1310</td><td class="n">298</td>') == 2
+    assert "demo, licence MIT" in best and "one of the training electrodes: 2.90 V, CHGNet" in best
+    assert "nan" not in re.sub(r"<script.*?</script>|data:[^\"]*", "", best, flags=re.DOTALL)
+    melted = candidate(finished_page, "demo-olivine-MgFeSiO4")
+    assert "host atoms left 31 % of their sites" in melted and "Path of the ions" not in melted
+
+
+def test_scenes_hold_the_cell_its_bonds_and_the_ways_of_ions(finished_page):
+    text = candidate(finished_page, "demo-spinel-MgMn2O4").split('class="scenes">')[1].split("</script>")[0]
+    scenes = json.loads(text)
+    crystal, path = scenes["crystal"], scenes["path"]
+    assert len(crystal["positions"]) == 3 * len(crystal["elements"]) and len(crystal["cell"]) == 9
+    bonded = [crystal["elements"][atom] for atom in crystal["bonds"]]
+    assert set(bonded[::2]) == {"Mn"} and set(bonded[1::2]) == {"O"}
+    inside = [a for a in np.reshape(crystal["positions"], (-1, 3)) if (a >= 0).all() and (a <= 840).all()]
+    assert len(inside) >= 56
+    assert [len(way) for way in path["paths"]] == [120, 120] and path["cell"] is None
+    assert crystal["colours"]["Mg"] == path["colours"]["Mg"]
+
+
+def test_errors_by_ion_stand_beside_the_literature(finished_page):
+    bars = {trace["name"]: trace for trace in figure(finished_page, "errors-by-ion")["data"]}
+    assert len(bars) == 4
+    paper = bars["Mg workflow paper, random split"]
+    assert dict(zip(paper["x"], paper["y"], strict=True))["Mg<br>60"] == 0.29
+    assert bars["here, frameworks never seen"]["y"][0] == 0.336
+
+
+def test_cost_adds_up_by_stage_and_names_rules_that_belong_to_none(finished_run):
+    section = costs.section(load(files_of(finished_run)))
+    rows = {row["stage"]: row for row in section.context["costs"]}
+    assert rows["voltage model"]["jobs"] == 2
+    assert rows["voltage model"]["cpu_h"] == pytest.approx(1210 / 3600)
+    assert rows["data"]["cpu_h"] == 0 and rows["data"]["memory_GB"] is None  # too short to be measured
+    assert list(rows)[-1] == "somebodys own rule"
+    assert section.context["total_cost"]["wall_h"] == pytest.approx((2 + 1250 + 1800 + 3600 + 36) / 3600)
+    assert section.context["total_cost"]["gpu_h"] == 0
+
+
+def test_every_rule_of_the_workflow_belongs_to_a_stage_of_the_cost():
+    rules = Path(__file__).parents[2] / "rules"
+    named = {
+        rule for path in rules.glob("*.smk") for rule in re.findall(r"benchmarks/(\w+)", path.read_text())
+    }
+    assert named - set(costs.STAGE_OF) == set()
+
+
+def test_gpu_hours_are_those_of_jobs_sent_to_a_gpu(finished_run):
+    sources = load(files_of(finished_run))
+    config = {**sources.config, "transport": {**sources.config["transport"], "device": "cuda"}}
+    rows = costs.section(replace(sources, config=config)).context["costs"]
+    assert {row["stage"]: row["gpu_h"] for row in rows}["molecular dynamics"] == 1.0
+
+
+def test_model_cards_say_what_was_trained_on_what_and_how_well(finished_page):
+    section = finished_page.split('id="models"')[1].split("</section>")[0]
+    assert section.count('class="panel card"') == 3
+    assert "337 electrodes (Al 18, Ca 47" in section and "CHGNet 337" in section
+    assert "force MAE on held-out frames" in section and "0.113 eV/Å" in section
+
+
+def test_downloads_hold_the_table_the_crystals_and_what_to_cite(finished_run):
+    sources = load(files_of(finished_run))
+    kept = {entry["name"]: str(entry["link"]) for entry in downloads.section(sources).context["downloads"]}
+    content = {name: base64.b64decode(link.split(",", 1)[1]) for name, link in kept.items()}
+    assert content["candidates.csv"] == (finished_run / "candidates.csv").read_bytes()
+    archive = zipfile.ZipFile(io.BytesIO(content["structures.zip"]))
+    assert sorted(archive.namelist()) == sorted(f"{finalist[0]}.cif" for finalist in FINALISTS)
+    cited = re.findall(r"@\w+\{(\w+),", content["citations.bib"].decode())
+    assert {"ionsieve", "batzner2022", "deng2023"} <= set(cited) and "mortensen2024" not in cited
+    assert "materials_project1" in cited  # a source whose article is not among the known ones
+
+
+def test_a_source_with_a_known_article_is_cited_in_full(finished_run):
+    sources = load(files_of(finished_run))
+    cite = {"materials_project": {"cite": ["Jain et al. (2013), doi:10.1063/1.4812323"]}}
+    bib = downloads.citations(replace(sources, catalogue={**sources.catalogue, "sources": cite}))
+    assert "@article{jain2013," in bib and "@misc" not in bib
 
 
 def test_same_run_gives_the_same_bytes(finished_run, tmp_path):
