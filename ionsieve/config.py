@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
 from ase.data import chemical_symbols
@@ -47,6 +47,19 @@ CalculatorName = Annotated[
     str, AfterValidator(_calculator_name), Field(json_schema_extra={"pattern": _CALCULATOR_NAME})
 ]
 
+# What a column of a cycler's table can be; one of each kind is enough.
+CyclerQuantity = Literal[
+    "voltage_V",
+    "voltage_mV",
+    "time_s",
+    "time_h",
+    "current_A",
+    "current_mA",
+    "cycle",
+    "discharge_capacity_Ah",
+    "discharge_capacity_mAh",
+    "discharge_capacity_mAh_per_g",
+]
 Source = Literal["demo", "files", "materials_project", "gnome"]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -302,6 +315,151 @@ class CompositionConfig(_Section):
         default=False,
         description="Run `composition_benchmark` and `leakage_audit` for the report, too.",
     )
+
+
+def _cycler_files(paths: Iterable[Path]) -> list[Path]:
+    if not paths:
+        return []
+    # Only runs with tests pay for the readers' imports.
+    from ionsieve.discharge.reading import CELL_SUFFIXES, SUFFIXES
+
+    files: set[Path] = set()
+    for path in paths:
+        if path.is_dir():
+            inside = (file for file in path.rglob("*") if file.is_file())
+            files.update(file for file in inside if file.name.endswith((*SUFFIXES, *CELL_SUFFIXES)))
+        else:
+            stems = {path.stem, path.name.split(".")[0]}
+            cells = (path.with_name(stem + suffix) for stem in stems for suffix in CELL_SUFFIXES)
+            files.update([path, *(cell for cell in cells if cell.is_file())])
+    return sorted(files)
+
+
+class CellConfig(_Section):
+    """What a cycler's table does not tell of its cell."""
+
+    composition: str = Field(description="Formula of the active material, as synthesised.")
+    active_mass_mg: Positive = Field(description="Mass of the active material.")
+    voltage_low_V: NotNegative = Field(description="Where discharges end.")
+    voltage_high_V: Positive = Field(description="Where discharges start.")
+    rate_mA_per_g: Positive | None = Field(
+        default=None, description="Current per mass of active material; null: from the measured current."
+    )
+    electrode_mass_mg: Positive | None = Field(default=None, description="With carbon and binder.")
+    test_id: str | None = Field(default=None, description="Name of the test; null: the file's.")
+    label: Literal["experiment", "synthetic"] = Field(
+        default="experiment", description="What the numbers are; shown wherever they are."
+    )
+    columns: dict[CyclerQuantity, str] = Field(
+        default={},
+        description="The file's column by quantity; those of the Battery Data Format need no mention.",
+    )
+
+
+class DischargeConfig(_Section):
+    """Discharge curves of real cells; nothing of it runs by itself without tests or a model."""
+
+    tests: list[Path] = Field(
+        default=[],
+        description="Cycling tests to learn from, files or folders: JSON as DRXNet publishes it, its point"
+        " table, or cyclers' CSV.",
+    )
+    cells: dict[str, CellConfig] = Field(
+        default={}, description="By file name, for cyclers' tables without a YAML file beside them."
+    )
+    configuration: Literal["ionsieve", "paper", "published"] = Field(
+        default="ionsieve",
+        description="The network that is trained: as released (`published`), as printed (`paper`), or with"
+        " the fixes that pay.",
+    )
+    members: int = Field(default=5, ge=1, le=50, description="Of the ensemble (paper: 5).")
+    epochs: int = Field(default=30, ge=1, description="Passes over the points (paper: 30).")
+    model: Path | None = Field(
+        default=None,
+        description="Folder of a ready model, as `ionsieve discharge-convert` makes; predictions then need"
+        " no training.",
+    )
+    forecast_tests: int = Field(
+        default=3, ge=0, description="Tests, those with the most cycles, whose later cycles are forecast."
+    )
+    transfer: bool = Field(
+        default=False, description="Run the experiment on synthetic cells for the report, too."
+    )
+    compositions: list[str] = Field(
+        default=["Li1.2Mn0.4Ti0.4O2", "Li1.1Mn0.8Ti0.1O1.9F0.1", "Li1.333Mn0.667O2"],
+        min_length=1,
+        max_length=6,
+        description="Compositions whose curves the report draws.",
+    )
+    rates_mA_per_g: list[Positive] = Field(
+        default=[20.0, 100.0, 1000.0],
+        min_length=1,
+        max_length=6,
+        description="Rates of those curves; all else is at the first.",
+    )
+    voltage_low_V: NotNegative = Field(default=1.5, description="Where those discharges end.")
+    voltage_high_V: Positive = Field(default=4.8, description="Where those discharges start.")
+    last_cycle: int = Field(default=30, ge=2, le=10_000, description="Last cycle of the report's curves.")
+    high_entropy_step: float = Field(
+        default=0.1,
+        json_schema_extra={"enum": [0.2, 0.1, 0.05]},
+        description="Grid of the metals' amounts, per two anions, among high-entropy compositions: 0.2 gives"
+        " 26 of them, 0.1 1,210, 0.05 47,819.",
+    )
+
+    @field_validator("tests")
+    @classmethod
+    def _tests_exist(cls, paths: list[Path]) -> list[Path]:
+        for path in paths:
+            if not path.exists():
+                raise ValueError(f"{path} does not exist (seen from {Path.cwd()}); mend the path")
+        _refuse_braces([*paths, *_cycler_files(paths)])
+        return paths
+
+    @field_validator("model")
+    @classmethod
+    def _model_is_there(cls, folder: Path | None) -> Path | None:
+        if folder is None:
+            return None
+        if missing := [name for name in ("state.pt", "card.json") if not (folder / name).is_file()]:
+            raise ValueError(
+                f"{folder} (seen from {Path.cwd()}) lacks {' and '.join(missing)}; make a model with"
+                " `ionsieve discharge-convert`, or name the folder of one"
+            )
+        _refuse_braces([folder])
+        return folder
+
+    @field_validator("high_entropy_step")
+    @classmethod
+    def _step_divides(cls, step: float) -> float:
+        if step not in (0.2, 0.1, 0.05):
+            raise ValueError(f"{step} is none of 0.2, 0.1 and 0.05, which divide the amounts of an enumeration")
+        return step
+
+    @field_validator("rates_mA_per_g", "compositions")
+    @classmethod
+    def _each_once(cls, values: list[Any]) -> list[Any]:
+        if len(set(values)) != len(values):
+            raise ValueError("a value is listed twice; list each once")
+        return values
+
+    @model_validator(mode="after")
+    def _discharge_goes_down(self) -> "DischargeConfig":
+        if self.voltage_low_V >= self.voltage_high_V:
+            raise ValueError(
+                f"voltage_low_V {self.voltage_low_V} is not below voltage_high_V {self.voltage_high_V}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _cells_have_files(self) -> "DischargeConfig":
+        known = {path.name for path in _cycler_files(self.tests)}
+        if strangers := sorted(set(self.cells) - known):
+            raise ValueError(
+                f"cells names {', '.join(strangers)}, which is not among the files of tests; found:"
+                f" {', '.join(sorted(known)) or 'none'}"
+            )
+        return self
 
 
 class ScreenConfig(_Section):
@@ -646,6 +804,7 @@ class Config(_Section):
     data: DataConfig = DataConfig()
     voltage: VoltageConfig = VoltageConfig()
     composition: CompositionConfig = CompositionConfig()
+    discharge: DischargeConfig = DischargeConfig()
     screen: ScreenConfig = ScreenConfig()
     potential: PotentialConfig = PotentialConfig()
     transport: TransportConfig = TransportConfig()
@@ -740,6 +899,11 @@ def structure_files(config: Config) -> list[str]:
     return [str(path) for path in _expanded(config.data.files.structures)]
 
 
+def cycler_files(config: Config) -> list[str]:
+    """The files behind ``discharge.tests``, folders expanded, with the YAML files that tell of their cells."""
+    return [str(path) for path in _cycler_files(config.discharge.tests)]
+
+
 def _explain(error: ValidationError) -> str:
     lines = ["the configuration has mistakes:"]
     for mistake in error.errors(include_url=False):
@@ -757,8 +921,12 @@ def _explain(error: ValidationError) -> str:
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = Config
-    for part in location:
+    parts = iter(location)
+    for part in parts:
         annotation = model.model_fields[str(part)].annotation
+        if get_origin(annotation) is dict:  # what follows is a key of the user's
+            next(parts, None)
+            annotation = get_args(annotation)[1]
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             return []
         model = annotation
