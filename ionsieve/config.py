@@ -433,7 +433,9 @@ class DischargeConfig(_Section):
     @classmethod
     def _step_divides(cls, step: float) -> float:
         if step not in (0.2, 0.1, 0.05):
-            raise ValueError(f"{step} is none of 0.2, 0.1 and 0.05, which divide the amounts of an enumeration")
+            raise ValueError(
+                f"{step} is none of 0.2, 0.1 and 0.05, which divide the amounts of an enumeration"
+            )
         return step
 
     @field_validator("rates_mA_per_g", "compositions")
@@ -900,7 +902,7 @@ def structure_files(config: Config) -> list[str]:
 
 
 def cycler_files(config: Config) -> list[str]:
-    """The files behind ``discharge.tests``, folders expanded, with the YAML files that tell of their cells."""
+    """The files behind ``discharge.tests``, folders expanded, with the YAML files about their cells."""
     return [str(path) for path in _cycler_files(config.discharge.tests)]
 
 

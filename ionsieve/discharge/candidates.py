@@ -1,8 +1,8 @@
-"""What a discharge model says of shortlisted candidates: only of lithium's rocksalt compositions that it knows.
+"""What a discharge model says of shortlisted candidates: only of Li rocksalt compositions that it knows.
 
-A model of disordered rocksalts has learned from cells whose cathodes hold as many cations as anions, the anions
-O and F. Of any other candidate it has no answer, and the reason is told in its place. The composition is all
-that is looked at: a layered crystal has the composition of a rocksalt too.
+A model of disordered rocksalts has learned from cells whose cathodes hold as many cations as anions, O and F.
+Of any other candidate it has no answer, and the reason is told in its place. The composition is all that is
+looked at: a layered crystal has the composition of a rocksalt too.
 """
 
 from typing import Any

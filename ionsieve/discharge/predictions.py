@@ -1,8 +1,8 @@
 """What a discharge model is asked for the report, as in figures 4 and 5 of the DRXNet paper and beyond.
 
-Profiles by rate, capacity against cycle, the map of Li-Mn-O-F, the two high-entropy compositions by window and
-rate, and every charge-balanced high-entropy composition of a grid. All come from one model, and each row says
-whether it lies outside of what the model learned from.
+Profiles by rate, capacity against cycle, the map of Li-Mn-O-F, the two high-entropy compositions by window
+and rate, and every charge-balanced high-entropy composition of a grid. All come from one model, and each row
+says whether it lies outside of what the model learned from.
 """
 
 from collections.abc import Mapping, Sequence

@@ -23,7 +23,6 @@ from ionsieve.discharge.network import Discharge
 from ionsieve.discharge.points import Points
 from ionsieve.discharge.splits import PROTOCOLS, Split, split_by_metals
 from ionsieve.discharge.training import predict_points
-
 from ionsieve.errors import DataError
 
 # One row per scored point, in the order of the points table.
