@@ -35,6 +35,7 @@ rule report:
     input:
         **interpretation_of_report,
         **composition_benchmark_of_report,
+        **discharge_files_of_report(),
         config="results/config.yaml",
         catalogue="results/data/catalogue.json",
         rejects=after_catalogue("results/data/rejects.csv"),

@@ -33,6 +33,8 @@ WHERE_ASKED_FOR = (
     "volume_changes",
     "leakage_audit",
 )
+# Names of the stage of discharge curves start so; nothing of it where it is not asked for.
+DISCHARGE = "discharge_"
 FILE_PER_CANDIDATE = (
     "contributions",
     "transport",
@@ -56,7 +58,16 @@ def main(snakemake: Any) -> None:
     many = {name: [Path(path) for path in snakemake.input.get(name, [])] for name in FILE_PER_CANDIDATE}
     # Undeclared: what jobs took is known only once they have run, and changes no result.
     benchmarks = Path(snakemake.params.benchmarks)
-    sources = load(ReportFiles(**one, **many, benchmarks=benchmarks if benchmarks.exists() else None))
+    discharge = {
+        name.removeprefix(DISCHARGE): Path(path)
+        for name, path in snakemake.input.items()
+        if name.startswith(DISCHARGE)
+    }
+    sources = load(
+        ReportFiles(
+            **one, **many, benchmarks=benchmarks if benchmarks.exists() else None, discharge=discharge
+        )
+    )
     write_text(snakemake.output.page, build_report(sources))
 
 

@@ -11,6 +11,8 @@ import yaml
 from ionsieve import tables
 from ionsieve.artifacts import read_json
 from ionsieve.ranking import rank
+from ionsieve.report import discharge_sources
+from ionsieve.report.discharge_sources import DischargeSources
 from ionsieve.voltage.interpretation_tables import LEARNED_ELEMENTS, LOCAL_ENVIRONMENTS
 
 SHARED_POTENTIAL = "shared"
@@ -31,6 +33,7 @@ class ReportFiles:
     composition_held_out: Path | None = None
     volume_changes: Path | None = None
     leakage_audit: Path | None = None
+    discharge: Mapping[str, Path] = field(default_factory=dict)
     interpretation: Path | None = None
     learned_elements: Path | None = None
     local_environments: Path | None = None
@@ -94,6 +97,7 @@ class ReportSources:
     composition_tables, leakage_audit : documents of the benchmark of composition models and of the audit.
     composition_held_out : their held-out predictions (:mod:`ionsieve.composition.benchmark`).
     volume_changes : of the same pairs (:mod:`ionsieve.composition.volume_change`).
+    discharge : discharge curves of real cells.
     interpretation : counts of what a network without chemistry learned.
     learned_elements, local_environments : its maps (:mod:`ionsieve.voltage.interpretation_tables`).
     contributions : by material_id, the neighbours that drive its voltage.
@@ -120,6 +124,7 @@ class ReportSources:
     composition_held_out: pd.DataFrame | None = None
     volume_changes: pd.DataFrame | None = None
     leakage_audit: Mapping[str, Any] | None = None
+    discharge: DischargeSources | None = None
     funnel: Mapping[str, Any] | None = None
     interpretation: Mapping[str, Any] | None = None
     learned_elements: pd.DataFrame | None = None
@@ -161,6 +166,7 @@ def load(files: ReportFiles, missing: Sequence[str] | None = None) -> ReportSour
         composition_held_out=_composition_held_out(files.composition_held_out),
         volume_changes=_volume_changes(files.volume_changes),
         leakage_audit=read_json(files.leakage_audit) if files.leakage_audit else None,
+        discharge=discharge_sources.load(files.discharge),
         funnel=read_json(files.funnel) if files.funnel else None,
         interpretation=read_json(files.interpretation) if files.interpretation else None,
         learned_elements=tables.read_table(files.learned_elements, LEARNED_ELEMENTS)
@@ -253,7 +259,8 @@ def load_partial(
         name: [path for path in paths if path.exists()] if isinstance(paths, list) else _if_exists(paths)
         for name, paths in expected.items()
     }
-    sources = load(ReportFiles(**there), missing=_missing(expected, there))  # type: ignore[arg-type]
+    files = ReportFiles(**there, discharge=discharge_sources.existing(results))  # type: ignore[arg-type]
+    sources = load(files, missing=_missing(expected, there))
     if sources.shortlist is None:
         return sources
     ranked = rank(
