@@ -174,3 +174,39 @@ def test_gpaw_without_a_tier_that_relaxes_its_cells_is_refused():
 def test_a_folder_of_ab_initio_results_that_is_not_there_is_refused(tmp_path):
     message = _message({"validation": {"aimd_results": str(tmp_path / "no_such_folder")}})
     assert "no_such_folder is not a folder" in message
+
+
+def test_cycling_tests_that_do_not_exist_are_named():
+    assert "no.csv does not exist" in _message({"discharge": {"tests": ["no.csv"]}})
+
+
+def test_a_folder_that_is_no_discharge_model_is_refused_with_how_to_make_one(tmp_path):
+    message = _message({"discharge": {"model": str(tmp_path)}})
+    assert "lacks state.pt and card.json" in message and "ionsieve discharge-convert" in message
+
+
+def test_a_cell_needs_its_file_among_the_tests(tmp_path):
+    cell = {"composition": "LiMnO2", "active_mass_mg": 3.0, "voltage_low_V": 1.5, "voltage_high_V": 4.8}
+    (tmp_path / "there.csv").write_text("")
+    message = _message({"discharge": {"tests": [str(tmp_path)], "cells": {"gone.csv": cell}}})
+    assert "gone.csv" in message and "there.csv" in message
+
+
+def test_a_wrong_key_of_a_cell_is_refused_with_the_known_ones():
+    message = _message({"discharge": {"cells": {"a.csv": {"mass": 3.0}}}})
+    assert "discharge.cells.a.csv.mass" in message and "active_mass_mg" in message
+
+
+def test_a_discharge_that_goes_up_is_refused():
+    message = _message({"discharge": {"voltage_low_V": 4.8, "voltage_high_V": 1.5}})
+    assert "voltage_low_V 4.8 is not below" in message
+
+
+def test_folders_of_cycling_tests_depend_on_their_files_and_on_what_tells_of_their_cells(tmp_path):
+    for name in ("a.csv", "a.yaml", "b.json", "notes.md", "c.csv", "c.yml"):
+        (tmp_path / name).write_text("")
+    folder = config.load({"discharge": {"tests": [str(tmp_path)]}})
+    names = [Path(path).name for path in config.cycler_files(folder)]
+    assert names == ["a.csv", "a.yaml", "b.json", "c.csv", "c.yml"]
+    one = config.load({"discharge": {"tests": [str(tmp_path / "c.csv")]}})
+    assert [Path(path).name for path in config.cycler_files(one)] == ["c.csv", "c.yml"]

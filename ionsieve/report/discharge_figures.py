@@ -166,7 +166,7 @@ def lithium_manganese_map(sources: DischargeSources) -> Figure | None:
             marker={"symbol": "x-thin", "size": 6, "line": {"color": "#ffffff", "width": 1.2}},
             showlegend=False, row=1, col=column,
         )  # fmt: skip
-        plot.update_xaxes(title={"text": "F per two anions"}, row=1, col=column)
+        plot.update_xaxes(title={"text": "F per two anions", "standoff": 8}, row=1, col=column)
     plot.update_yaxes(title={"text": "Li per two anions"}, row=1, col=1)
     n_outside = int((rows["extrapolation"] != "").sum())
     crossed = f" {EXTRAPOLATED}{n_outside} of {len(rows)}, crossed." if n_outside else ""
@@ -216,7 +216,9 @@ def rates(sources: DischargeSources) -> Figure | None:
                 row=1,
                 col=column,
             )
-        plot.update_xaxes(type="log", dtick=1, title={"text": "Rate (mA/g)"}, row=1, col=column)
+        plot.update_xaxes(
+            type="log", dtick=1, title={"text": "Rate (mA/g)", "standoff": 8}, row=1, col=column
+        )
     plot.update_yaxes(title={"text": "Capacity (mAh/g)"}, rangemode="tozero", row=1, col=1)
     named = "; ".join(f"{name} is {formula}" for name, formula in HIGH_ENTROPY.items())
     return Figure(
@@ -267,10 +269,14 @@ def high_entropy(sources: DischargeSources) -> Figure | None:
 
 def errors(sources: DischargeSources) -> Figure | None:
     """Error of the capacity against the cycle, and against the ensemble's spread."""
+    if sources.evaluation is None:
+        return None
+    from ionsieve.discharge.splits import PROTOCOLS
+
     groups = [
         (f"{protocol}: {group}", found)
-        for protocol, of_protocol in ((sources.evaluation or {}).get("protocols") or {}).items()
-        for group, found in of_protocol.get("groups", {}).items()
+        for protocol in PROTOCOLS
+        for group, found in sources.evaluation["protocols"][protocol].get("groups", {}).items()
     ]
     if not groups:
         return None
@@ -296,8 +302,8 @@ def errors(sources: DischargeSources) -> Figure | None:
                 row=1,
                 col=column,
             )
-    plot.update_xaxes(title={"text": "Cycle"}, row=1, col=1)
-    plot.update_xaxes(title={"text": "Spread of the members (mAh/g)"}, row=1, col=2)
+    plot.update_xaxes(title={"text": "Cycle", "standoff": 8}, row=1, col=1)
+    plot.update_xaxes(title={"text": "Spread of the members (mAh/g)", "standoff": 8}, row=1, col=2)
     plot.update_yaxes(title={"text": "MAE of the capacity (mAh/g)"}, rangemode="tozero", row=1, col=1)
     return Figure(
         name="discharge-errors",
@@ -336,7 +342,7 @@ def forecast(sources: DischargeSources) -> Figure | None:
                 row=1,
                 col=column,
             )
-        plot.update_xaxes(title={"text": "Cycles ahead"}, row=1, col=column)
+        plot.update_xaxes(title={"text": "Cycles ahead", "standoff": 8}, row=1, col=column)
     plot.update_yaxes(type="log", exponentformat="none")
     plot.update_yaxes(title={"text": "MAE of the curve (mAh/g)"}, row=1, col=1)
     return Figure(
@@ -357,7 +363,7 @@ def _panels(rows: pd.DataFrame, x_title: str, y_title: str) -> go.Figure:
     )  # fmt: skip
     plot.update_layout(canvas("", "").layout, margin={"l": 60, "r": 12, "t": 36, "b": 70})
     for column in range(1, len(names) + 1):
-        plot.update_xaxes(title={"text": x_title}, row=1, col=column)
+        plot.update_xaxes(title={"text": x_title, "standoff": 8}, row=1, col=column)
     plot.update_yaxes(title={"text": y_title}, row=1, col=1)
     return plot
 

@@ -16,9 +16,9 @@ BEST_SHOWN = 15
 CAPACITY, VOLTAGE = "capacity_mAh_per_g", "average_voltage_V"
 METHODS = {
     "model": "model",
-    "MAD": "mean of the scored values",
-    "persistence": "same as the last known cycle",
-    "linear_fade": "straight line through the known cycles",
+    "MAD": "mean of the scored",
+    "persistence": "same as last known cycle",
+    "linear_fade": "line through known cycles",
 }
 FORECASTS = {
     "persistence": "same as the last cycle",
@@ -60,7 +60,7 @@ def introduction(found: DischargeSources) -> list[str]:
         if summary["members"] > 1:
             count = f"an ensemble of {summary['members']}"
         sentences.append(
-            f"{whose}: {summary['provenance']}; configuration {summary['settings']}, {count}. Its labels are"
+            f"{whose}: {summary['provenance']}; configuration {summary['settings']}, {count}. Labels:"
             f" {summary['label']}. Licence: {summary['licence']}. Everything drawn here is predicted, not"
             " measured."
         )
@@ -86,8 +86,8 @@ def error_tables(found: DischargeSources) -> list[TextTable]:
     return [
         *_evaluation(found.evaluation),
         *_comparison(found.comparison, "The model on these cycling tests"),
-        *_fit(found.summary),
         *_forecasts(found.forecast),
+        *_fit(found.summary),
         *_transfer(found.transfer),
     ]
 
@@ -102,8 +102,13 @@ def prediction_tables(found: DischargeSources) -> list[TextTable]:
 
 
 def _evaluation(evaluation: Mapping[str, Any] | None) -> list[TextTable]:
+    if evaluation is None:
+        return []
+    from ionsieve.discharge.splits import PROTOCOLS
+
     tables = []
-    for protocol, of_protocol in (evaluation or {}).get("protocols", {}).items():
+    for protocol in PROTOCOLS:
+        of_protocol = evaluation["protocols"][protocol]
         title = f"Split {protocol}"
         if "skipped" in of_protocol:
             tables.append(TextTable(title=title, before=f"Not scored: {of_protocol['skipped']}."))
@@ -119,7 +124,7 @@ def _evaluation(evaluation: Mapping[str, Any] | None) -> list[TextTable]:
                 title=title,
                 header=("Metals", *_ERROR_HEADER),
                 rows=rows,
-                words=(0, 1, 2),
+                words=(0, 1),
                 before=f"{_labels(evaluation)} Trained on {plural(training['tests'], 'test')} of"
                 f" {plural(training['compositions'], 'composition')}.",
                 after=_ERROR_NOTE,
@@ -128,11 +133,11 @@ def _evaluation(evaluation: Mapping[str, Any] | None) -> list[TextTable]:
     return tables
 
 
-_ERROR_HEADER = ("Quantity", "Method", "Discharges", "MAE", "95 %", "RMSE")
+_ERROR_HEADER = ("MAE of", "Discharges", *METHODS.values())
 _ERROR_NOTE = (
-    "Capacity between 2.0 and 4.4 V in mAh/g, and the average voltage there in V, of the first 50 cycles."
-    " Intervals are over whole tests. The last two methods read a test's first cycles, and are scored on the"
-    " later ones, where the model stands beside them again."
+    "Capacity between 2.0 and 4.4 V in mAh/g, and the average voltage there in V, of the first 50 cycles,"
+    " with 95 % intervals over whole tests. The last two methods read a test's first cycles, and are scored on its"
+    " later ones."
 )
 
 
@@ -144,7 +149,7 @@ def _comparison(errors: Mapping[str, Any] | None, title: str, before: str = "") 
             title=title,
             header=_ERROR_HEADER,
             rows=tuple(_error_rows(errors["errors"])),
-            words=(0, 1),
+            words=(0,),
             before=f"{_labels(errors)} {before}".strip(),
             after=_ERROR_NOTE,
         )
@@ -158,21 +163,27 @@ def _fit(summary: Mapping[str, Any] | None) -> list[TextTable]:
 
 
 def _error_rows(errors: list[Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    names = {CAPACITY: "capacity", VOLTAGE: "voltage"}
+    """A row for each quantity, of all discharges and of the later ones; a cell for each method."""
+    found = {(row["quantity"], row["rows"], row["method"]): row for row in errors}
     rows: list[tuple[str, ...]] = []
-    for row in errors:
-        later = ", later cycles" if row["rows"] == "after_known_cycles" else ""
-        rows.append(
-            (
-                names[row["quantity"]],
-                METHODS[row["method"]] + later,
-                str(row["count"]),
-                number(row["mae"]),
-                interval(row["mae_low"], row["mae_high"]) or DASH,
-                number(row["rmse"]),
+    for quantity, name in ((CAPACITY, "capacity"), (VOLTAGE, "voltage")):
+        show = number if quantity == CAPACITY else _voltage_error
+        for which, words in (("all", ""), ("after_known_cycles", ", later cycles")):
+            of_row = [found.get((quantity, which, method)) for method in METHODS]
+            if of_row[0] is None:
+                continue
+            cells = (
+                DASH
+                if row is None
+                else f"{show(row['mae'])} ({interval(row['mae_low'], row['mae_high'], show) or DASH})"
+                for row in of_row
             )
-        )
+            rows.append((name + words, str(of_row[0]["count"]), *cells))
     return rows
+
+
+def _voltage_error(value: Any) -> str:
+    return DASH if value is None else f"{value:.3f}"
 
 
 def _forecasts(forecast: Mapping[str, Any] | None) -> list[TextTable]:
@@ -272,7 +283,7 @@ def _rates(capacities: pd.DataFrame | None) -> TextTable | None:
             for row in rows.to_dict("records")
         ),
         words=(0, 1, 5),
-        after="The paper gives, in 1.5 to 4.8 V, 276 and 196 mAh/g for HE-1 and 266 and 171 for HE-2.",
+        after="The paper's ensemble, in 1.5 to 4.8 V: 276 and 196 mAh/g for HE-1, 266 and 171 for HE-2.",
     )
 
 
