@@ -136,8 +136,8 @@ def _evaluation(evaluation: Mapping[str, Any] | None) -> list[TextTable]:
 _ERROR_HEADER = ("MAE of", "Discharges", *METHODS.values())
 _ERROR_NOTE = (
     "Capacity between 2.0 and 4.4 V in mAh/g, and the average voltage there in V, of the first 50 cycles,"
-    " with 95 % intervals over whole tests. The last two methods read a test's first cycles, and are scored on its"
-    " later ones."
+    " with 95 % intervals over whole tests. The last two methods read a test's first cycles, and are scored"
+    " on its later ones."
 )
 
 
