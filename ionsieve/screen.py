@@ -146,18 +146,75 @@ def describe(row: Mapping[str, Any], working_ion: str, thresholds: Thresholds) -
     }
 
 
-# Name, test of the properties, and the sentence for the report; in the order of the funnel.
+# Name, the sentence for the report, and the property that is compared with its limit; in the order of the
+# funnel.
 _STEPS = (
-    ("excluded_element", "holds an element that screen.exclude_elements leaves out"),
-    ("voltage_low", "predicted voltage at or below screen.min_voltage_V"),
-    ("voltage_high", "predicted voltage above screen.max_voltage_V"),
-    ("voltage_probability", "P(voltage in the window) below screen.min_voltage_probability"),
-    ("capacity_vol", "volumetric capacity at or below screen.min_capacity_vol_Ah_per_L"),
-    ("capacity_grav", "gravimetric capacity below screen.min_capacity_grav_mAh_per_g"),
-    ("redox_capacity", "redox-limited capacity below screen.min_redox_capacity_vol_Ah_per_L"),
-    ("energy_density", "energy density below screen.min_energy_density_Wh_per_kg"),
-    ("duplicate", "same crystal as a candidate that ranks before it"),
+    ("excluded_element", "holds an element that screen.exclude_elements leaves out", None),
+    ("voltage_low", "predicted voltage at or below screen.min_voltage_V", "voltage_V"),
+    ("voltage_high", "predicted voltage above screen.max_voltage_V", "voltage_V"),
+    (
+        "voltage_probability",
+        "P(voltage in the window) below screen.min_voltage_probability",
+        "voltage_pass_probability",
+    ),
+    (
+        "capacity_vol",
+        "volumetric capacity at or below screen.min_capacity_vol_Ah_per_L",
+        "capacity_vol_Ah_per_L",
+    ),
+    (
+        "capacity_grav",
+        "gravimetric capacity below screen.min_capacity_grav_mAh_per_g",
+        "capacity_grav_mAh_per_g",
+    ),
+    (
+        "redox_capacity",
+        "redox-limited capacity below screen.min_redox_capacity_vol_Ah_per_L",
+        "redox_capacity_vol_Ah_per_L",
+    ),
+    (
+        "energy_density",
+        "energy density below screen.min_energy_density_Wh_per_kg",
+        "energy_density_Wh_per_kg",
+    ),
+    ("duplicate", "same crystal as a candidate that ranks before it", None),
 )
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where the funnel stopped a candidate.
+
+    Attributes
+    ----------
+    step : its name.
+    why : in words, with the key of the configuration.
+    column : of the table, that was compared; None where no number was.
+    value : of that column.
+    limit : that it was compared with.
+    """
+
+    step: str
+    why: str
+    column: str | None
+    value: float | None
+    limit: float | None
+
+
+def stopped_at(properties: Mapping[str, Any], limits: Thresholds) -> Stop | None:
+    """The first step that a candidate fails, with its number; None where it passes (duplicates apart).
+
+    Parameters
+    ----------
+    properties : what :func:`describe` gives.
+    """
+    failed = _first_step_failed(properties, limits)
+    for step, why, column in _STEPS:
+        if step == failed:
+            key = why.partition("screen.")[2]
+            value, limit = (None, None) if column is None else (properties[column], getattr(limits, key))
+            return Stop(step, why, column, value, limit)
+    return None
 
 
 def _first_step_failed(properties: Mapping[str, Any], limits: Thresholds) -> str | None:
@@ -173,7 +230,7 @@ def _first_step_failed(properties: Mapping[str, Any], limits: Thresholds) -> str
         "redox_capacity": properties["redox_capacity_vol_Ah_per_L"] < limits.min_redox_capacity_vol_Ah_per_L,
         "energy_density": properties["energy_density_Wh_per_kg"] < limits.min_energy_density_Wh_per_kg,
     }
-    return next((name for name, _ in _STEPS if failed.get(name)), None)
+    return next((name for name, *_ in _STEPS if failed.get(name)), None)
 
 
 def _order(row: Mapping[str, Any]) -> tuple[float, str]:
@@ -214,7 +271,7 @@ def _funnel_document(
     funnel: Funnel, working_ion: str, thresholds: Thresholds, missing_controls: list[str]
 ) -> dict[str, Any]:
     steps, remaining = [], funnel.considered
-    for name, why in _STEPS:
+    for name, why, _ in _STEPS:
         remaining -= funnel.removed[name]
         steps.append({"name": name, "why": why, "removed": funnel.removed[name], "remaining": remaining})
     return {
