@@ -90,7 +90,7 @@ def _sources(ion: str, structures: Path | None, has_key: bool) -> tuple[list[str
         if has_key:
             return ["files", "materials_project"], [
                 *remarks,
-                "electrodes to learn from, and more candidates, come from the Materials Project: a key is there",
+                "electrodes to learn from, and more candidates, are the Materials Project's: a key was found",
             ]
         return ["files", "demo"], [
             *remarks,

@@ -1,11 +1,13 @@
 """Sources to one catalogue: electrodes, and candidates in buckets."""
 
 
+# First of all, since `ionsieve status` reads from it what belongs to the run.
 rule resolved_config:
     output:
         "results/config.yaml",
     log:
         "results/logs/resolved_config.log",
+    priority: 1
     conda:
         "../envs/ionsieve.yaml"
     params:

@@ -5,43 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from ase.data import atomic_numbers
 
-from ionsieve import structures, tables
+from ionsieve import tables
 from ionsieve.command.rows import Rows
 from ionsieve.data.formats import CRYSTAL_FORMATS, JSON_LINES_SUFFIX, is_crystal_file, is_json_lines
 from ionsieve.data.records import Reject, check_candidate
 from ionsieve.data.structure_files import SOURCE, Crystal, read_structure_file
-from ionsieve.electrochemistry import gravimetric_capacity, volumetric_capacity
 from ionsieve.errors import DataError
-from ionsieve.voltage.candidate_inputs import inputs_of
+from ionsieve.voltage.crystals import predict_crystals
 from ionsieve.voltage.ensemble import Ensemble
-from ionsieve.voltage.prediction import KnownElectrodes, predict_candidates
 
-COLUMNS = [
-    "material_id",
-    "formula",
-    "voltage_V",
-    "voltage_low_V",
-    "voltage_high_V",
-    "capacity_grav_mAh_per_g",
-    "capacity_vol_Ah_per_L",
-    "in_domain",
-]
 # What is in memory together: as many crystals as one pass of the model takes, fewer where they are large.
 CRYSTALS_PER_CHUNK = 512
 ATOMS_PER_CHUNK = 16_384
 NAMES_SHOWN = 3
-# Users' ids are not those of training electrodes, even where they look alike.
-NONE_KNOWN = KnownElectrodes(
-    pd.DataFrame(
-        {
-            **{name: pd.Series(dtype=float) for name in ("predicted_voltage_V", "voltage_V")},
-            **{name: pd.Series(dtype=float) for name in ("voltage_low_V", "voltage_high_V")},
-            "label_kind": pd.Series(dtype=object),
-        }
-    )
-)
 
 
 class VoltageRows(Rows):
@@ -64,30 +41,7 @@ class VoltageRows(Rows):
         self._working_ion = working_ion
 
     def _tables(self) -> Iterator[pd.DataFrame]:
-        return (self._predict(chunk) for chunk in self._chunks())
-
-    def _predict(self, candidates: pd.DataFrame) -> pd.DataFrame:
-        """Rows of COLUMNS for rows of :data:`ionsieve.tables.CANDIDATES`."""
-        architecture = self._ensemble.members[0].architecture
-        inputs = inputs_of(candidates, self._working_ion, architecture.cutoff_A, architecture.max_neighbors)
-        predictions = predict_candidates(inputs, self._ensemble, NONE_KNOWN, self._working_ion)
-        ion_number = atomic_numbers[self._working_ion]
-        n_ions = [numbers.count(ion_number) for numbers in candidates["numbers"]]
-        masses_g_per_mol = [
-            float(structures.composition_of(numbers).weight) for numbers in candidates["numbers"]
-        ]
-        volumes_A3 = [structures.volume_A3(cell) for cell in candidates["cell"]]
-        return predictions.assign(
-            formula=candidates["formula"].to_numpy(),
-            capacity_grav_mAh_per_g=[
-                gravimetric_capacity(n, self._working_ion, mass)
-                for n, mass in zip(n_ions, masses_g_per_mol, strict=True)
-            ],
-            capacity_vol_Ah_per_L=[
-                volumetric_capacity(n, self._working_ion, volume)
-                for n, volume in zip(n_ions, volumes_A3, strict=True)
-            ],
-        )[COLUMNS]
+        return (predict_crystals(chunk, self._ensemble, self._working_ion) for chunk in self._chunks())
 
     def _chunks(self) -> Iterator[pd.DataFrame]:
         rows: list[dict[str, Any]] = []

@@ -330,7 +330,7 @@ class _Comparing:
         self.write(changes)
 
     def _why_ranked(
-        self, material_id: str, quantity: str, then: Mapping[str, Any], now: Mapping[str, Any]
+        self, material_id: str, quantity: str, then: Mapping[Any, Any], now: Mapping[Any, Any]
     ) -> str:
         if quantity == "voltage_V":
             return self._why_voltage(material_id)
@@ -382,9 +382,9 @@ def _reasons_of_absence(
     """Why each of these candidates of the other run is none of ``run``."""
     sources, limits = run.catalogue.get("sources", {}), run.config["data"]
     reasons: dict[str, str] = {}
-    for row in run.rejects():
-        if row["material_id"] in rows and row["stage"] == "candidates":
-            reasons.setdefault(row["material_id"], f"set aside: {row['reason']}")
+    for reject in run.rejects():
+        if reject["material_id"] in rows and reject["stage"] == "candidates":
+            reasons.setdefault(reject["material_id"], f"set aside: {reject['reason']}")
     for material_id, above_hull, n_sites in _raw(run, rows):
         reasons.setdefault(material_id, _beyond(above_hull, n_sites, limits))
     for material_id, row in rows.items():

@@ -197,7 +197,7 @@ def _readme(run: RunFolder, chosen: pd.DataFrame, has_charged_hosts: bool) -> st
     return "\n".join(lines) + "\n"
 
 
-def _conductivity(row: Mapping[str, Any]) -> list[str]:
+def _conductivity(row: Mapping[Any, Any]) -> list[str]:
     kind = row.get("conductivity_kind")
     if kind == "upper_bound":
         bound = number(row["conductivity_high_mS_per_cm"], 2)

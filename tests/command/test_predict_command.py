@@ -23,6 +23,7 @@ from ionsieve.command.voltage_rows import VoltageRows
 from ionsieve.data.files import candidate_rows
 from ionsieve.data.structure_files import Crystal
 from ionsieve.structures import to_atoms, to_columns
+from ionsieve.voltage import crystals
 from ionsieve.voltage.candidate_inputs import inputs_of
 from ionsieve.voltage.model_search import find_model
 
@@ -286,7 +287,7 @@ def test_chunks_hold_few_crystals_where_they_are_large(predict, monkeypatch, spi
         return inputs_of(candidates, *others)
 
     monkeypatch.setattr(voltage_rows, "ATOMS_PER_CHUNK", 28)
-    monkeypatch.setattr(voltage_rows, "inputs_of", noting)
+    monkeypatch.setattr(crystals, "inputs_of", noting)
     assert predict("x.jsonl").stdout == whole
     assert sizes == [2, 2, 1]
 
