@@ -442,7 +442,7 @@ def _place(material_id: str, run: RunFolder) -> str:
     if material_id not in candidates:
         return "screen.controls changed"
     length = run.config["screen"]["max_candidates"]
-    return f"place {candidates.index(material_id) + 1} there, and that shortlist takes {length}"
+    return f"place {candidates.index(material_id) + 1} in the other run, whose shortlist takes {length}"
 
 
 def _column(run: RunFolder, name: str) -> list[str]:

@@ -111,7 +111,7 @@ def test_who_only_fell_behind_on_the_shortlist_has_its_place(sieve):
     found = compare(before, after)
     assert found.passed == []
     (left,) = found.shortlist
-    assert left.why == "place 2 there, and that shortlist takes 1"
+    assert left.why == "place 2 in the other run, whose shortlist takes 1"
 
 
 def test_a_twin_that_ranks_first_now_is_told_as_a_duplicate(sieve):
