@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORES ?= $(shell nproc)
 BIN := .venv/bin
 
-.PHONY: screen install gpaw test test-slow check lock default-model clean
+.PHONY: screen install gpaw test test-slow check docs lock default-model clean
 
 # flock's lock goes with its process, where Snakemake's own would outlive a killed run and bar the next one.
 screen: .venv/installed
@@ -47,6 +47,10 @@ check: .venv/installed
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
+
+# The documentation, strictly, into site/; it opens from disk: site/index.html.
+docs: .venv/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # What the GPAW tier needs beside the lock; on Debian after apt-get install libxc-dev libopenblas-dev libopenmpi-dev.
 GPAW := dftd3==1.7.0 gpaw==26.7.0 gpaw-data==1.2.1
