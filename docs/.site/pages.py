@@ -1,7 +1,7 @@
 """What the site makes of the repository: pages from beyond docs/, the notebook, and equations as MathML.
 
-MkDocs calls these functions by their names (https://www.mkdocs.org/user-guide/configuration/#hooks). Links in the
-repository's files are those that GitHub follows; here they lead to the pages that come of the files.
+MkDocs calls these functions by their names (https://www.mkdocs.org/user-guide/configuration/#hooks). Links in
+the repository's files are those that GitHub follows; here they lead to the pages that come of the files.
 """
 
 import html

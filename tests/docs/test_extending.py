@@ -28,7 +28,7 @@ from ionsieve.voltage.training import Schedule
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples" / "extending"
 PAGE = (ROOT / "docs" / "extending.md").read_text()
-SETTINGS = Settings(Architecture(8.0, 12), Schedule(1, 32, 0.01, 0.0))
+SETTINGS = Settings(Architecture(8.0, 12, 8, 1, 8), Schedule(1, 32, 0.01, 0.0))
 
 
 @pytest.fixture(autouse=True)
@@ -114,15 +114,15 @@ def test_the_patch_makes_the_source_known_to_the_workflow(database, tmp_path):
     shutil.copy2(EXAMPLES / "ase_database.py", project / "ionsieve" / "data")
     subprocess.run(["git", "apply", EXAMPLES / "ase_database.patch"], cwd=project, check=True)
     data = f"{{sources: [demo, ase_database], ase_database: {{location: {database}}}}}"
+    catalogue = "results/data/catalogue.json"
     run = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "1", "results/data/catalogue.json", "--config"]
-        + [f"data={data}"],
+        [sys.executable, "-m", "snakemake", "--cores", "1", catalogue, "--config", f"data={data}"],
         cwd=project,
         env=os.environ | {"PYTHONPATH": str(project)},
         capture_output=True,
         text=True,
     )
     assert run.returncode == 0, run.stderr[-4000:]
-    counts = json.loads((project / "results" / "data" / "catalogue.json").read_text())["candidates"]
+    counts = json.loads((project / catalogue).read_text())["candidates"]
     # MgO is among the demo's crystals, which come first.
     assert (counts["source ase_database"], counts["same_crystal"]) == (1, 1)
