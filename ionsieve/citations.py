@@ -1,7 +1,7 @@
 """What a run should cite, as BibTeX: the data it read, and the methods and programs that it used."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,32 +20,32 @@ _OURS = """\
 """
 
 
-def bibtex(config: Mapping[str, Any], catalogue: Mapping[str, Any]) -> str:
+def bibtex(methods: Iterable[str], catalogue: Mapping[str, Any]) -> str:
     """BibTeX of all that a run should cite.
 
     Parameters
     ----------
-    config : every key of the configuration.
+    methods : names in references.bib.
     catalogue : the document of the catalogue; its sources say what they ask to be cited.
     """
     known = _known()
     by_doi = {match[1]: name for name, text in known.items() if (match := re.search(r"doi = \{(.*)\}", text))}
-    cited = _methods(config)
+    cited = list(methods)
     entries = [_OURS.format(version=__version__), *(known[name] for name in cited)]
-    for source, provenance in sorted(catalogue.get("sources", {}).items()):
+    for source, provenance in sorted((catalogue.get("sources") or {}).items()):
         for number, text in enumerate(provenance.get("cite", []), start=1):
             match = _DOI.search(text)
             name = by_doi.get(match[1]) if match else None
             if name is None:
                 doi = f"  doi = {{{match[1]}}},\n" if match else ""
-                entries.append(f"@misc{{{source}_{number},\n  note = {{{text}}},\n{doi}}}\n")
+                entries.append(f"@misc{{{source}_{number},\n  note = {{{_plain(text)}}},\n{doi}}}\n")
             elif name not in cited:
                 entries.append(known[name])
                 cited.append(name)
     return "\n".join(entries)
 
 
-def _methods(config: Mapping[str, Any]) -> list[str]:
+def methods_of(config: Mapping[str, Any]) -> list[str]:
     """Names of the entries for methods and programs that a configuration uses."""
     potential, validation = config["potential"], config["validation"]
     calculators = [validation["universal_potential"]]
@@ -70,3 +70,8 @@ def _methods(config: Mapping[str, Any]) -> list[str]:
 def _known() -> dict[str, str]:
     """Entries of references.bib by their names."""
     return {match["name"]: match[0] for match in _ENTRY.finditer(_REFERENCES.read_text())}
+
+
+def _plain(text: str) -> str:
+    """Text that stands between BibTeX's braces without opening or closing any."""
+    return re.sub(r"[{}\\]", "", text)

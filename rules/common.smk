@@ -391,3 +391,32 @@ def composition_files(names, suffix):
         for name in names
         for protocol in EXPERIMENTS[name].protocols
     ]
+
+
+DISCHARGE_CURVES = {
+    "profiles": "results/discharge/predictions/profiles.parquet",
+    "capacities": "results/discharge/predictions/capacities.parquet",
+    "high_entropy": "results/discharge/predictions/high_entropy.parquet",
+    "summary": "results/discharge/predictions/summary.json",
+}
+
+
+def discharge_files_of_report():
+    """What the report shows of this stage, by name; nothing where neither tests nor a model are given."""
+    asked = config_model.discharge
+    files = {}
+    if asked.tests or asked.model:
+        files = {f"discharge_{name}": path for name, path in DISCHARGE_CURVES.items()}
+        if config_model.working_ion == "Li":
+            files["discharge_candidates"] = "results/discharge/candidates.parquet"
+    if asked.tests:
+        files["discharge_data"] = "results/discharge/data/provenance.json"
+        if asked.model:
+            files["discharge_comparison"] = "results/discharge/comparison.json"
+        else:
+            files["discharge_evaluation"] = "results/discharge/evaluation.json"
+    if asked.tests and asked.forecast_tests:
+        files["discharge_forecast"] = "results/discharge/forecast.json"
+    if asked.transfer:
+        files["discharge_transfer"] = "results/discharge/transfer.json"
+    return files

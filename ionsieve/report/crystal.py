@@ -62,9 +62,11 @@ class Scene:
 
 def crystal_scene(cif: str, working_ion: str) -> Scene:
     """The unit cell of a CIF, with the atoms on its faces on both sides and the host's polyhedra complete."""
+    from ase import Atoms
     from ase.io import read
 
     crystal = read(io.StringIO(cif), format="cif")
+    assert isinstance(crystal, Atoms)
     elements, fractions = [], []
     for symbol, place in zip(crystal.symbols, crystal.get_scaled_positions(), strict=True):
         base = np.where(place > 1 - ON_FACE, place - 1.0, place)

@@ -50,7 +50,8 @@ def build_report(sources: ReportSources) -> str:
     """The page as HTML; it loads nothing, from nowhere."""
     environment = _environment()
     shared = {"ion": _working_ion(sources), "flag_meanings": wording.FLAG_MEANINGS}
-    sections, drawn, pages = [], False, []
+    sections, drawn = [], False
+    pages: list[dict[str, Any]] = []
     for module in SECTIONS:
         section = module.section(sources)
         pages = pages or section.context.get("pages", [])

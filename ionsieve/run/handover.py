@@ -12,7 +12,7 @@ import pandas as pd
 
 from ionsieve import __version__
 from ionsieve.artifacts import UNFINISHED, read_json, write_text
-from ionsieve.citations import bibtex
+from ionsieve.citations import bibtex, methods_of
 from ionsieve.errors import DataError
 from ionsieve.outcome import OK
 from ionsieve.report.wording import FLAG_MEANINGS, NON_COMMERCIAL, number, voltage
@@ -101,7 +101,7 @@ def hand_over(run: RunFolder, folder: Path, top: int | None = None) -> list[str]
         write_text(aside / TABLE, text)
         write_text(aside / COLUMNS_TABLE, _columns(list(chosen.columns)))
         charged = [_write_crystals(run, row, aside / STRUCTURES) for row in chosen["material_id"]]
-        write_text(aside / REFERENCES, bibtex(run.config, run.catalogue))
+        write_text(aside / REFERENCES, bibtex(methods_of(run.config), run.catalogue))
         write_text(aside / LICENCES, _licences(chosen, run.catalogue))
         write_text(aside / README, _readme(run, chosen, any(charged)))
         if folder.exists():

@@ -358,15 +358,15 @@ def test_downloads_hold_the_table_the_crystals_and_what_to_cite(finished_run):
     archive = zipfile.ZipFile(io.BytesIO(content["structures.zip"]))
     assert sorted(archive.namelist()) == sorted(f"{finalist[0]}.cif" for finalist in FINALISTS)
     cited = re.findall(r"@\w+\{(\w+),", content["citations.bib"].decode())
-    assert {"ionsieve", "batzner2022", "deng2023"} <= set(cited) and "mortensen2024" not in cited
-    assert "materials_project1" in cited  # a source whose article is not among the known ones
+    assert {"ionsieve", "nequip", "chgnet"} <= set(cited) and "gpaw" not in cited
+    assert "materials_project_1" in cited  # a source whose article is not among the known ones
 
 
 def test_a_source_with_a_known_article_is_cited_in_full(finished_run):
     sources = load(files_of(finished_run))
     cite = {"materials_project": {"cite": ["Jain et al. (2013), doi:10.1063/1.4812323"]}}
     bib = downloads.citations(replace(sources, catalogue={**sources.catalogue, "sources": cite}))
-    assert "@article{jain2013," in bib and "@misc" not in bib
+    assert "@article{materials_project," in bib and bib.count("@misc") == 1
 
 
 def test_same_run_gives_the_same_bytes(finished_run, tmp_path):
