@@ -112,16 +112,19 @@ def predict_voltages(
         ensemble = of_crystals.find_model(_path(model)).ensemble
         predicted = predict_crystals(pd.DataFrame(usable, columns=tables.CANDIDATES.names), ensemble, ion)
     by_id = predicted.set_index("material_id", drop=False).to_dict("index")
-    empty = dict.fromkeys(COLUMNS)
-    return pd.DataFrame(
+    set_aside = dict.fromkeys(COLUMNS)
+    table = pd.DataFrame(
         [
-            {**empty, "material_id": row.material_id, "reason": row.reason}
+            {**set_aside, "material_id": row.material_id}
             if isinstance(row, Reject)
-            else {**by_id[row["material_id"]], "reason": None}
+            else by_id[row["material_id"]]
             for row in rows
         ],
-        columns=[*COLUMNS, "reason"],
-    ).astype({"reason": object})
+        columns=COLUMNS,
+    )
+    reasons = [row.reason if isinstance(row, Reject) else None for row in rows]
+    # Of objects: a column of text would make its None a NaN.
+    return table.assign(reason=pd.Series(reasons, dtype=object))
 
 
 def predict_formula_voltage(
