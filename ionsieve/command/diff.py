@@ -94,8 +94,9 @@ def _show(found: "Comparison") -> None:
     _show_changes("Passed the funnel", found.passed)
     _show_changes("Shortlist", found.shortlist)
     _show_changes("Ranking", found.ranking)
-    if not (found.config or found.passed or found.shortlist or found.ranking):
-        out.print("The two runs have the same configuration, the same shortlist and the same ranking.")
+    unchanged = (found.config, found.sources, found.candidates, found.largest_moves, found.passed)
+    if not any((*unchanged, found.shortlist, found.ranking)):
+        out.print("The two runs do not differ.")
 
 
 def _counted(found: "Comparison") -> list[str]:

@@ -50,7 +50,7 @@ def init(
 
         silence_libraries()
         started = start(folder, ion, structures)
-        typer.echo(f"{started.config}: edit it as you like; it has {len(started.remarks)} thing(s) to know:")
+        typer.echo(f"{started.config}: edit it as you like")
         for remark in started.remarks:
             typer.echo(f"  {remark}")
         typer.echo(f"\n    cd {folder}\n    {started.command} -n    # what would run\n    {started.command}")
