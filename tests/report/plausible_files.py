@@ -32,7 +32,7 @@ def write_crystal(results: Path, material_id: str, formula: str) -> None:
         metal = next(name for name, amount in composition.get_el_amt_dict().items() if amount == 2)
         crystal = Structure.from_spacegroup(
             "Fd-3m", Lattice.cubic(8.4), ["Mg", metal, "O"],
-            [[1 / 8, 1 / 8, 1 / 8], [1 / 2, 1 / 2, 1 / 2], [0.2625, 0.2625, 0.2625]],
+            [[0, 0, 0], [5 / 8, 5 / 8, 5 / 8], [0.3875, 0.3875, 0.3875]],
         )  # fmt: skip
     else:
         elements = [site for name, n in composition.get_el_amt_dict().items() for site in [name] * int(n)]
