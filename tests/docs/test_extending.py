@@ -107,7 +107,7 @@ def test_the_engine_is_stiffer_than_chgnet_by_the_factor_and_is_made_by_name():
 @pytest.mark.slow
 def test_the_patch_makes_the_source_known_to_the_workflow(database, tmp_path):
     project = tmp_path / "project"
-    for part in ("rules", "workflow_scripts", "ionsieve"):
+    for part in ("rules", "workflow_scripts", "envs", "ionsieve"):
         shutil.copytree(ROOT / part, project / part, ignore=shutil.ignore_patterns("__pycache__"))
     for part in ("Snakefile", "config.yaml"):
         shutil.copy2(ROOT / part, project)
