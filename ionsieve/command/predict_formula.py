@@ -126,6 +126,8 @@ def _check_call(formulas: list[str], ion: str | None, charged: str | None, csv: 
         check_ion(ion)
     elif formulas:
         raise IonSieveError(f"formulas need a working ion; name it with --ion: {', '.join(WORKING_IONS)}")
+    if charged is not None and not charged.strip():
+        raise IonSieveError("--charged: the charged formula is empty; name one, or leave --charged away")
     if charged is not None and (len(formulas) != 1 or csv is not None):
         raise IonSieveError(
             "--charged goes with one formula; for several, put them into the column charged_formula of a CSV"
