@@ -148,7 +148,6 @@ def test_a_formula_that_means_nothing_is_named_and_stops_nothing(run, formula, r
         ("Mg2Mn2O4", "charged formula with as much Mg as the discharged one or more"),
         ("Mn2O5", "unbalanced hosts: without Mg, Mn2O5 and MgMn2O4 are not the same"),
         ("MnQ", "unknown element: Q"),
-        ("", "empty formula"),
     ],
 )
 def test_a_pair_without_a_voltage_is_named_and_nothing_is_left(run, charged, reason):
@@ -165,6 +164,7 @@ def test_a_pair_without_a_voltage_is_named_and_nothing_is_left(run, charged, rea
         ([KNOWN], None, "formulas need a working ion; name it with --ion: Li, Na"),
         ([KNOWN], "Fe", "--ion Fe: not a working ion; known: Li, Na"),
         ([KNOWN, NEW, "--charged", "Mn2O4"], "Mg", "--charged goes with one formula"),
+        ([KNOWN, "--charged", ""], "Mg", "--charged: the charged formula is empty"),
         (["--csv", "x.csv", "--charged", "Mn2O4"], "Mg", "--charged goes with one formula"),
         ([KNOWN, "--csv", "x.csv", "--charged", "Mn2O4"], "Mg", "--charged goes with one formula"),
         ([KNOWN, "--model", "absent"], "Mg", "--model absent is no folder"),
