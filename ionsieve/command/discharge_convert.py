@@ -11,7 +11,7 @@ from ionsieve.errors import IonSieveError
 EXAMPLES = """
 Example, with a checkout of DRXNet beside:
 
-    ionsieve discharge-convert ../DRXNet/drxnet/pretrained/model_* --out results/discharge/model
+    ionsieve discharge-convert ../DRXNet/drxnet/pretrained/model_* --out models/drxnet
 """
 
 

@@ -258,7 +258,8 @@ def _cycles(table: pd.DataFrame, sign: np.ndarray) -> np.ndarray:
         cycles = table[CYCLE].to_numpy()
         if np.any(cycles != np.floor(cycles)) or np.abs(cycles).max() > 1e6:
             raise DataError("the column of cycles does not hold whole numbers")
-        return cycles.astype(np.int64) + (1 if cycles.min() == 0 else 0)
+        # Some count from 0; a rest before the first cycle bears that number in files that count from 1.
+        return cycles.astype(np.int64) + (1 if cycles[sign < 0].min() == 0 else 0)
     flowing = sign[sign != 0]
     starts = np.zeros(len(sign), dtype=np.int64)
     # A cycle begins where a charge follows a discharge, whatever rests lie between.

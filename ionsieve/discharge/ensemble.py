@@ -1,6 +1,7 @@
 """A trained ensemble: curves with the spread of its members, and what lies beyond what it learned from."""
 
 import importlib.metadata
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ POINT = [*CONDITION, "voltage_V"]
 ROWS_PER_BATCH = 4096
 # Voltages are written with few decimals, windows too.
 VOLTAGE_TOLERANCE_V = 1e-3
+# No test is faster or longer; beyond, a network's answer is a number without meaning.
+HIGHEST_RATE_mA_PER_G = 1e6
+LAST_CYCLE = 1_000_000
 # How far from two anions a formula may be before a network that does not normalise is led astray.
 _ANION_TOLERANCE = 0.02
 
@@ -309,11 +313,11 @@ def condition_error(condition: Mapping[str, Any]) -> str:
     """Why no test can have this rate, cycle and window, in words; empty where one can."""
     rate, cycle = condition["rate_mA_per_g"], condition["cycle"]
     low_V, high_V = condition["voltage_low_V"], condition["voltage_high_V"]
-    if not (np.isfinite(rate) and rate > 0):
-        return f"rate {rate:g} mA/g; it must be a number above 0"
-    if not (np.isfinite(cycle) and cycle >= 1 and cycle % 1 == 0):
-        return f"cycle {cycle:g}; cycles are counted from 1, in whole numbers"
-    if not (np.isfinite(low_V) and np.isfinite(high_V) and low_V < high_V):
+    if not 0 < rate <= HIGHEST_RATE_mA_PER_G:
+        return f"rate {rate:g} mA/g; it must be above 0, and at most {HIGHEST_RATE_mA_PER_G:,.0f}"
+    if not (1 <= cycle <= LAST_CYCLE and cycle % 1 == 0):
+        return f"cycle {cycle:g}; cycles are counted from 1 to {LAST_CYCLE:,}, in whole numbers"
+    if not (math.isfinite(low_V) and math.isfinite(high_V) and low_V < high_V):
         return f"window {low_V:g} to {high_V:g} V; the lower voltage comes first, and both are numbers"
     return ""
 

@@ -66,7 +66,7 @@ def find_model(given: Path | None) -> FoundModel:
             "  train it on your cells: name their files in config.yaml, then `snakemake --cores 2"
             " discharge_train`,\n"
             "  or convert the released weights of a DRXNet checkout: `ionsieve discharge-convert"
-            f" DRXNet/drxnet/pretrained/model_* --out {OF_THE_WORKFLOW}`"
+            " DRXNet/drxnet/pretrained/model_* --out models/drxnet`, then give --model models/drxnet"
         )
     ensemble, card = read_folder(
         folder, "discharge", lambda state, _: Ensemble.load(state.parent, REMEDY), REMEDY

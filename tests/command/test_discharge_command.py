@@ -89,7 +89,7 @@ def test_without_a_model_three_lines_say_how_to_get_one(run):
     assert len(lines) == 3
     assert "there is no discharge model in results/discharge/model" in lines[0]
     assert "snakemake --cores 2 discharge_train" in lines[1]
-    assert "ionsieve discharge-convert" in lines[2] and "--out results/discharge/model" in lines[2]
+    assert "ionsieve discharge-convert" in lines[2] and "--model models/drxnet" in lines[2]
 
 
 def test_what_lies_outside_the_training_is_answered_and_told(run, model):
@@ -113,7 +113,9 @@ def test_what_lies_outside_the_training_is_answered_and_told(run, model):
         ([LMTO, "--window", "4.8", "1.5"], "window 4.8 to 1.5 V; the lower voltage comes first"),
         ([LMTO, "--window", "nan", "4.8"], "window nan to 4.8 V"),
         ([LMTO, "--cycle", "0"], "cycle 0; cycles are counted from 1"),
-        ([LMTO, "--rate", "0"], "rate 0 mA/g; it must be a number above 0"),
+        ([LMTO, "--rate", "1e300"], "rate 1e+300 mA/g; it must be above 0, and at most 1,000,000"),
+        ([LMTO, "--cycle", "1" + 30 * "0"], "cycles are counted from 1 to 1,000,000"),
+        ([LMTO, "--rate", "0"], "rate 0 mA/g; it must be above 0, and at most 1,000,000"),
         ([LMTO, "--rate", "-20"], "rate -20 mA/g"),
         ([LMTO, "--rate", "nan"], "rate nan mA/g"),
         ([LMTO, "--rate", "inf"], "rate inf mA/g"),

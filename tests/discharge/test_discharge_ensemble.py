@@ -126,7 +126,7 @@ def test_a_network_that_does_not_normalise_says_so_of_other_formulas(conditions)
         ({"composition": "LiMn-2O4"}, "not a formula"),
         ({"composition": None}, "empty formula"),
         ({"composition": 7}, "not a formula"),
-        ({"rate_mA_per_g": 0.0}, "rate 0 mA/g; it must be a number above 0"),
+        ({"rate_mA_per_g": 0.0}, "rate 0 mA/g; it must be above 0, and at most 1,000,000"),
         ({"rate_mA_per_g": np.nan}, "rate nan mA/g"),
         ({"rate_mA_per_g": np.inf}, "rate inf mA/g"),
         ({"rate_mA_per_g": "fast"}, "rate nan mA/g"),

@@ -323,6 +323,13 @@ def test_cycles_counted_from_zero_are_counted_from_one(tmp_path):
     assert_the_curve(read_rows(tmp_path, rows)[0], 2)
 
 
+def test_a_rest_in_cycle_zero_shifts_no_cycle(tmp_path):
+    rows = cycler_rows(2)
+    rest = rows.iloc[[0] * 5].assign(**{"Current / A": 0.0, "Cycle Count / 1": 0})
+    rest["Test Time / s"] = np.linspace(-100.0, -1.0, 5)
+    assert_the_curve(read_rows(tmp_path, pd.concat([rest, rows], ignore_index=True))[0], 2)
+
+
 def test_machine_readable_names_of_bdf_are_known(tmp_path):
     names = {
         "Voltage / V": "voltage_volt",

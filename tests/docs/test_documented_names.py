@@ -54,7 +54,8 @@ def key_exists(dotted: str) -> bool:
 def dotted_keys(values: Mapping[str, Any], above: str = "") -> Iterator[str]:
     for key, value in values.items():
         yield above + key
-        if isinstance(value, dict) and not key.endswith("_arguments"):
+        # What the user names: arguments of another library, files of cells.
+        if isinstance(value, dict) and not (key.endswith("_arguments") or key == "cells"):
             yield from dotted_keys(value, f"{above}{key}.")
 
 

@@ -34,6 +34,11 @@ STAGES = {
         "aimd_inputs", "aimd_comparison", "host_phases", "relax_pair", "charged_host_hull",
         "validation_summary",
     ),
+    "discharge curves": (
+        "discharge_dataset", "discharge_member", "discharge_train", "discharge_comparison",
+        "discharge_split_member", "discharge_evaluation", "discharge_forecast_test", "discharge_forecast",
+        "discharge_predict", "discharge_candidates", "discharge_transfer",
+    ),
     "report": ("rank", "report", "partial_report"),
 }  # fmt: skip
 STAGE_OF = {rule: stage for stage, rules in STAGES.items() for rule in rules}
