@@ -178,10 +178,11 @@ def answer_r2(
 ) -> dict[str, float | None]:
     """How exactly features reproduce the held-out voltages, as R2 by the way they do it.
 
-    ``one feature`` is the largest squared correlation on the held-out rows alone; ``few features``
-    (orthogonal matching pursuit, at most SPARSE_TERMS) and ``all features`` (ridge) are fitted on the
-    training rows. Each is the largest over: values and logarithms, all rows and those of the commonest
-    ion alone (a copy that is scaled by the ion's charge is linear there). None where rows are too few.
+    ``one feature`` is the largest squared correlation on the held-out rows alone, of values or of ranks
+    (trees read a bent copy as well as a straight one); ``few features`` (orthogonal matching pursuit, at
+    most SPARSE_TERMS) and ``all features`` (ridge) are fitted on the training rows. Each is the largest
+    over: values and logarithms, all rows and those of the commonest ion alone (a copy that is scaled by the
+    ion's charge is linear there). None where rows are too few.
 
     Parameters
     ----------
@@ -208,6 +209,8 @@ def answer_r2(
             here = _r2_by_kind(inputs[training], labels[training], inputs[held_out], labels[held_out])
             for kind, r2 in here.items():
                 found[kind].append(r2)
+            if inputs is features:
+                found["one feature"].append(_largest_r2_of_ranks(inputs[held_out], labels[held_out]))
     return {kind: max(r2, default=None) for kind, r2 in found.items()}
 
 
@@ -219,20 +222,35 @@ def _r2_by_kind(
     training, held_out = _standardised(training, held_out)
     if not training.shape[1]:
         return {}
-    offsets, errors = held_out - held_out.mean(axis=0), labels - labels.mean()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        squared = (offsets.T @ errors) ** 2 / ((offsets**2).sum(axis=0) * (errors**2).sum())
     few = OrthogonalMatchingPursuit(n_nonzero_coefs=min(SPARSE_TERMS, *training.shape))
     every = [Ridge(alpha=penalty) for penalty in RIDGE_PENALTIES]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # features that say the same end the pursuit early, as they should
         return {
-            "one feature": float(np.nanmax(squared, initial=0.0)),
+            "one feature": _largest_squared_correlation(held_out, labels),
             "few features": float(few.fit(training, training_labels).score(held_out, labels)),
             "all features": float(
                 max(ridge.fit(training, training_labels).score(held_out, labels) for ridge in every)
             ),
         }
+
+
+def _largest_squared_correlation(features: np.ndarray, labels: np.ndarray) -> float:
+    """Over features (S, P) with labels (S,); 0 where none varies."""
+    offsets, errors = features - features.mean(axis=0), labels - labels.mean()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        squared = (offsets.T @ errors) ** 2 / ((offsets**2).sum(axis=0) * (errors**2).sum())
+    return float(np.nanmax(squared, initial=0.0))
+
+
+def _largest_r2_of_ranks(features: np.ndarray, labels: np.ndarray) -> float:
+    """Squared rank correlation (Spearman); an unknown value has the middle rank."""
+    from scipy.stats import rankdata
+
+    known = np.where(np.isfinite(features), features, np.nan)
+    ranks = rankdata(known, axis=0, nan_policy="omit")
+    middle = (1.0 + np.isfinite(known).sum(axis=0)) / 2.0
+    return _largest_squared_correlation(np.where(np.isfinite(ranks), ranks, middle), rankdata(labels))
 
 
 def _standardised(training: np.ndarray, held_out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

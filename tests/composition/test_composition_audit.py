@@ -126,6 +126,9 @@ LEAKS = {
         (charged_eV := random.normal(-20.0, 4.0, len(V))),
         charged_eV - V,
     ],
+    "bent: its exponential": lambda V, charges, random: [np.exp(V)],
+    "bent: its saturation": lambda V, charges, random: [np.tanh(V - 3.0)],
+    "its rank": lambda V, charges, random: [np.argsort(np.argsort(V)).astype(float)],
     "two columns whose quotient it is": lambda V, charges, random: [
         (q := random.uniform(80.0, 300.0, len(V))),
         q * V,
