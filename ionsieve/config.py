@@ -60,6 +60,7 @@ CyclerQuantity = Literal[
     "discharge_capacity_mAh",
     "discharge_capacity_mAh_per_g",
 ]
+
 Source = Literal["demo", "files", "materials_project", "gnome"]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
