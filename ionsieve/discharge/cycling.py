@@ -1,7 +1,9 @@
 """What a cycling test is: one cell of one composition, cycled at one rate within one voltage window."""
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from pymatgen.util.string import formula_double_format
@@ -15,6 +17,8 @@ DISCHARGE, CHARGE = "discharge", "charge"
 # What no cell is cycled beyond: a rate or voltage outside is a slip of units (mV, A/g), not a test.
 LARGEST_RATE_MA_PER_G = 1e6
 LARGEST_VOLTAGE_V = 10.0
+
+R = TypeVar("R")
 
 
 class CyclingError(DataError):
@@ -109,6 +113,31 @@ class SetAside:
     test_id: str
     cycle: int | None
     reason: str
+
+
+def read_each(
+    records: Iterable[tuple[str, R]],
+    read: Callable[[R, str, str], tuple[CyclingTest, list[SetAside]]],
+    source: str,
+) -> tuple[list[CyclingTest], list[SetAside]]:
+    """The tests of one file, and what of it is set aside: whole tests that cannot be read, and bad cycles.
+
+    Parameters
+    ----------
+    records : a name and the content of each test.
+    read : a test and its bad cycles, from content, name and ``source``; raises DataError where there is none.
+    source : name of the file.
+    """
+    tests, set_aside = [], []
+    for test_id, record in records:
+        try:
+            test, bad_cycles = read(record, test_id, source)
+        except DataError as error:
+            set_aside.append(SetAside(source, test_id, None, str(error)))
+        else:
+            tests.append(test)
+            set_aside.extend(bad_cycles)
+    return tests, set_aside
 
 
 def canonical_composition(formula: object) -> str:

@@ -14,21 +14,23 @@ import torch
 from ionsieve.artifacts import write_json
 from ionsieve.composition.formulas import FormulaError
 from ionsieve.discharge.compositions import ANIONS_PER_FORMULA, Cathode, parse_cathode
-from ionsieve.discharge.network import SETTINGS, Compositions, Discharge, Settings, with_slope
+from ionsieve.discharge.cycling import LARGEST_RATE_MA_PER_G
+from ionsieve.discharge.network import Compositions, Discharge, Settings, configuration_of, with_slope
+from ionsieve.discharge.points import CONDITIONS
 from ionsieve.errors import DataError
 from ionsieve.model_search import CARD, STATE
 from ionsieve.voltage.state_files import RUN_AGAIN, load_state, save_state
 
 ENSEMBLE = "ionsieve discharge ensemble 1"
 LIBRARIES = ("numpy", "pandas", "torch", "elementembeddings")
-CONDITION = ["composition", "rate_mA_per_g", "cycle", "voltage_low_V", "voltage_high_V"]
-POINT = [*CONDITION, "voltage_V"]
+POINT = ["composition", *CONDITIONS]
+# All but the voltage of the point.
+CONDITION = POINT[:-1]
 # What stays in a core's cache.
 ROWS_PER_BATCH = 4096
 # Voltages are written with few decimals, windows too.
 VOLTAGE_TOLERANCE_V = 1e-3
-# No test is faster or longer; beyond, a network's answer is a number without meaning.
-HIGHEST_RATE_mA_PER_G = 1e6
+# No test is longer; beyond, a network's answer is a number without meaning.
 LAST_CYCLE = 1_000_000
 # How far from two anions a formula may be before a network that does not normalise is led astray.
 _ANION_TOLERANCE = 0.02
@@ -162,10 +164,7 @@ class Ensemble:
         compositions = Compositions.of_cathodes(
             [checked.cathodes[number] for number in distinct], self.settings
         )
-        numbers = [
-            torch.from_numpy(rows[name].to_numpy(dtype=np.float32))
-            for name in ("rate_mA_per_g", "cycle", "voltage_low_V", "voltage_high_V", "voltage_V")
-        ]
+        numbers = [torch.from_numpy(rows[name].to_numpy(dtype=np.float32)) for name in CONDITIONS]
         of_row = torch.from_numpy(composition_of_row)
         # float64: means and spreads of float32 would lose digits.
         answers = np.stack(
@@ -218,10 +217,9 @@ def model_card(
     licence : of the weights.
     more : further entries, such as metrics, seed, schedule.
     """
-    names = [name for name, settings in SETTINGS.items() if settings == ensemble.settings]
     return {
         "model": "DRXNet; prediction is the mean over members, its error bar their standard deviation",
-        "settings": names[0] if names else "own",
+        "settings": configuration_of(ensemble.settings) or "own",
         "switches": asdict(ensemble.settings),
         "members": len(ensemble.members),
         "parameters_per_member": sum(weight.numel() for weight in ensemble.members[0].parameters()),
@@ -313,8 +311,8 @@ def condition_error(condition: Mapping[str, Any]) -> str:
     """Why no test can have this rate, cycle and window, in words; empty where one can."""
     rate, cycle = condition["rate_mA_per_g"], condition["cycle"]
     low_V, high_V = condition["voltage_low_V"], condition["voltage_high_V"]
-    if not 0 < rate <= HIGHEST_RATE_mA_PER_G:
-        return f"rate {rate:g} mA/g; it must be above 0, and at most {HIGHEST_RATE_mA_PER_G:,.0f}"
+    if not 0 < rate <= LARGEST_RATE_MA_PER_G:
+        return f"rate {rate:g} mA/g; it must be above 0, and at most {LARGEST_RATE_MA_PER_G:,.0f}"
     if not (1 <= cycle <= LAST_CYCLE and cycle % 1 == 0):
         return f"cycle {cycle:g}; cycles are counted from 1 to {LAST_CYCLE:,}, in whole numbers"
     if not (math.isfinite(low_V) and math.isfinite(high_V) and low_V < high_V):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ionsieve.discharge.network import SETTINGS, Discharge
+from ionsieve.discharge.network import SETTINGS, Discharge, configuration_of
 from ionsieve.discharge.training import Member
 from ionsieve.errors import DataError
 from ionsieve.voltage.state_files import load_state, save_state
@@ -17,10 +17,10 @@ def settings_name(network: Discharge) -> str:
     ------
     DataError : its settings are none of those with a name.
     """
-    for name, settings in SETTINGS.items():
-        if settings == network.settings:
-            return name
-    raise DataError(f"the settings {network.settings} have no name; use one of {', '.join(SETTINGS)}")
+    name = configuration_of(network.settings)
+    if name is None:
+        raise DataError(f"the settings {network.settings} have no name; use one of {', '.join(SETTINGS)}")
+    return name
 
 
 def save_member(path: Path | str, member: Member) -> None:

@@ -105,6 +105,11 @@ IONSIEVE = Settings(
 SETTINGS: Mapping[str, Settings] = {"published": PUBLISHED, "paper": PAPER, "ionsieve": IONSIEVE}
 
 
+def configuration_of(settings: Settings) -> str | None:
+    """The name of settings that have one."""
+    return next((name for name, named in SETTINGS.items() if named == settings), None)
+
+
 @dataclass
 class Compositions:
     """U compositions with N cations in all and M pairs of cations, as tensors.

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ionsieve.discharge.cycling import EXPERIMENT, CyclingError, CyclingTest, Profile, SetAside
+from ionsieve.discharge.cycling import EXPERIMENT, CyclingError, CyclingTest, Profile, SetAside, read_each
 from ionsieve.errors import DataError, first_line
 
 TEST = ["composition", "V_low", "V_high", "rate"]
@@ -45,18 +45,12 @@ def read(path: Path) -> tuple[list[CyclingTest], list[SetAside]]:
         keys = [MATERIAL_ID, *keys]
     for name in [*TEST[1:], *POINT]:
         table[name] = pd.to_numeric(table[name], errors="coerce")
-    tests, set_aside = [], []
     groups = list(table.groupby(keys, sort=True, dropna=False))
-    for number, (_, rows) in enumerate(groups, start=1):
-        test_id = path.stem if len(groups) == 1 else f"{path.stem}-{number}"
-        try:
-            test, bad_cycles = _test(rows, test_id, path.name)
-        except DataError as error:
-            set_aside.append(SetAside(path.name, test_id, None, str(error)))
-        else:
-            tests.append(test)
-            set_aside.extend(bad_cycles)
-    return tests, set_aside
+    named = (
+        (path.stem if len(groups) == 1 else f"{path.stem}-{number}", rows)
+        for number, (_, rows) in enumerate(groups, start=1)
+    )
+    return read_each(named, _test, path.name)
 
 
 def _test(rows: pd.DataFrame, test_id: str, source: str) -> tuple[CyclingTest, list[SetAside]]:

@@ -7,8 +7,9 @@ import pandas as pd
 
 from ionsieve.errors import DataError
 
-# What a point must have; the capacity of the first cycle may be missing.
-_CONDITIONS = ("rate_mA_per_g", "cycle", "voltage_low_V", "voltage_high_V", "voltage_V")
+# What a point must have, conditions in the order in which networks take them; the capacity of the first
+# cycle may be missing.
+CONDITIONS = ("rate_mA_per_g", "cycle", "voltage_low_V", "voltage_high_V", "voltage_V")
 _TARGETS = ("capacity_mAh_per_g", "dq_dv_mAh_per_g_per_V")
 _FIRST = "first_capacity_mAh_per_g"
 
@@ -48,14 +49,14 @@ class Points:
         ------
         DataError : a column is missing, the table is empty, or a number is not finite.
         """
-        needed = ("composition", *_CONDITIONS, *_TARGETS, _FIRST)
+        needed = ("composition", *CONDITIONS, *_TARGETS, _FIRST)
         if missing := [name for name in needed if name not in table]:
             raise DataError(
                 f"a points table needs the columns {', '.join(needed)}; missing: {', '.join(missing)}"
             )
         if table.empty:
             raise DataError("the points table has no rows; look at the rejects for why tests were set aside")
-        columns = {name: table[name].to_numpy(np.float32) for name in (*_CONDITIONS, *_TARGETS, _FIRST)}
+        columns = {name: table[name].to_numpy(np.float32) for name in (*CONDITIONS, *_TARGETS, _FIRST)}
         for name, column in columns.items():
             bad = np.isinf(column) if name == _FIRST else ~np.isfinite(column)
             if bad.any():

@@ -34,6 +34,7 @@ from ionsieve.discharge.cycling import (
     CyclingTest,
     Profile,
     SetAside,
+    read_each,
 )
 from ionsieve.errors import DataError, first_line
 
@@ -81,18 +82,7 @@ def read(path: Path) -> tuple[list[CyclingTest], list[SetAside]]:
         raise DataError(f"cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"is no JSON: {first_line(error)}") from error
-    tests, set_aside = [], []
-    for test_id, document in _documents(content, path.stem):
-        try:
-            if not isinstance(document, Mapping):
-                raise CyclingError(f"a test is a JSON object, not {type(document).__name__}")
-            test, bad_cycles = _test(document, test_id, path.name)
-        except DataError as error:
-            set_aside.append(SetAside(path.name, test_id, None, str(error)))
-        else:
-            tests.append(test)
-            set_aside.extend(bad_cycles)
-    return tests, set_aside
+    return read_each(_documents(content, path.stem), _test, path.name)
 
 
 def _documents(content: object, stem: str) -> list[tuple[str, object]]:
@@ -107,7 +97,9 @@ def _documents(content: object, stem: str) -> list[tuple[str, object]]:
     return [(stem, content)]
 
 
-def _test(document: Mapping[str, Any], test_id: str, source: str) -> tuple[CyclingTest, list[SetAside]]:
+def _test(document: object, test_id: str, source: str) -> tuple[CyclingTest, list[SetAside]]:
+    if not isinstance(document, Mapping):
+        raise CyclingError(f"a test is a JSON object, not {type(document).__name__}")
     """A test with the cycles that have both voltages and capacities, and the others.
 
     Raises

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from ionsieve.discharge.loss import LossWeights, Measured, Predicted, loss
 from ionsieve.discharge.network import Compositions, Discharge, Settings
-from ionsieve.discharge.points import Points
+from ionsieve.discharge.points import CONDITIONS, Points
 from ionsieve.errors import DataError
 from ionsieve.voltage.devices import one_thread
 from ionsieve.voltage.state_files import load_state, save_state
@@ -231,16 +231,7 @@ class Batcher:
 
     def __init__(self, points: Points, settings: Settings) -> None:
         self._composition_of_row = torch.from_numpy(points.composition_of_row)
-        self._conditions = tuple(
-            torch.from_numpy(values)
-            for values in (
-                points.rate_mA_per_g,
-                points.cycle,
-                points.voltage_low_V,
-                points.voltage_high_V,
-                points.voltage_V,
-            )
-        )
+        self._conditions = tuple(torch.from_numpy(getattr(points, name)) for name in CONDITIONS)
         self._measured = tuple(
             torch.from_numpy(values)
             for values in (

@@ -6,7 +6,7 @@ ranges is drawn dotted, or with open or crossed symbols.
 
 import html
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from ionsieve.report import wording
 from ionsieve.report.discharge_sources import DischargeSources
 from ionsieve.report.figures import (
     BLUE,
@@ -112,7 +113,7 @@ def cycles(sources: DischargeSources) -> Figure | None:
             line={"color": colour, "width": 1.5},
             marker={
                 "color": colour,
-                "symbol": [f"{symbol}-open" if beyond else symbol for beyond in outside],
+                "symbol": _open_outside(symbol, outside),
                 "size": 6,
             },
             hovertemplate="cycle %{x}: %{y:.0f} mAh/g<extra></extra>",
@@ -209,7 +210,7 @@ def rates(sources: DischargeSources) -> Figure | None:
                 line={"color": colour, "width": 1.5},
                 marker={
                     "color": colour,
-                    "symbol": [f"{symbol}-open" if beyond else symbol for beyond in outside],
+                    "symbol": _open_outside(symbol, outside),
                     "size": 8,
                 },
                 hovertemplate=f"{name}: %{{y:.0f}} mAh/g at %{{x:g}} mA/g<extra></extra>",
@@ -247,7 +248,7 @@ def high_entropy(sources: DischargeSources) -> Figure | None:
             name=f"{number} metals ({len(of_number):,})",
             marker={
                 "color": colour,
-                "symbol": [f"{symbol}-open" if beyond else symbol for beyond in outside],
+                "symbol": _open_outside(symbol, outside),
                 "size": 5,
                 "opacity": 0.7,
             },
@@ -449,8 +450,12 @@ def _amounts(formula: str) -> Mapping[str, float]:
 
 
 def _formula(text: str) -> str:
-    """A formula with its digits as subscripts, in the HTML that Plotly knows."""
-    return re.sub(r"(?<=[A-Za-z)])(\d+(?:\.\d+)?)", r"<sub>\1</sub>", html.escape(text))
+    return str(wording.formula(text))
+
+
+def _open_outside(symbol: str, outside: Sequence[bool]) -> list[str]:
+    """A symbol per point, open where it extrapolates."""
+    return [f"{symbol}-open" if beyond else symbol for beyond in outside]
 
 
 def _listed(grid: pd.DataFrame) -> list[list[Any]]:
