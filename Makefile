@@ -32,8 +32,8 @@ install: .venv/installed
 	    { echo "ionsieve: LightGBM does not load; on Debian: apt-get install libgomp1" >&2; exit 1; }
 	@touch $@
 
-# Two files of tests at a time, one thread each; tests of one file share what is dear to make.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile
+# Two files of tests at a time, one thread each; tests of one file share what is dear to make (tests/conftest.py).
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadgroup
 
 test: .venv/installed check
 	$(PYTEST)

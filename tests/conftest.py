@@ -9,7 +9,16 @@ import pytest
 from ionsieve.data.files import electrode_rows
 from ionsieve.data.records import Reject
 
+# The finished screening that these start from takes minutes: one worker makes it, for both.
+ONE_SCREENING = {"test_staleness", "test_freshness"}
 SHARED = Path(os.environ.get("IONSIEVE_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one file go to one worker (``--dist loadgroup``); so do those of files that share a screening."""
+    for item in items:
+        group = "screening" if item.path.stem in ONE_SCREENING else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from crystals import rock_salt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
@@ -12,7 +13,7 @@ from ionsieve.structures import DamagedStructure
 
 @pytest.fixture
 def rock_salt_mgo() -> Structure:
-    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.21), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    return rock_salt("Mg", "O", 4.21)
 
 
 def test_crystal_survives_the_round_trip_through_columns(rock_salt_mgo):

@@ -4,6 +4,7 @@ import gzip
 import json
 
 import pytest
+from crystals import rock_salt
 from pymatgen.core import Composition, Lattice, Structure
 
 from ionsieve import tables
@@ -23,7 +24,7 @@ from ionsieve.structures import DamagedStructure, to_structure
 
 @pytest.fixture
 def rock_salt_mgo() -> Structure:
-    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.21), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    return rock_salt("Mg", "O", 4.21)
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from pymatgen.core import Lattice, Structure
+from crystals import rock_salt
+from pymatgen.core import Structure
 
 from ionsieve.artifacts import digest, read_json
 from ionsieve.data.vasp_files import vasp_files
@@ -22,7 +23,7 @@ COMPRESSED_KBAR = np.array([[10.0, 1.0, 2.0], [1.0, 20.0, 3.0], [2.0, 3.0, 30.0]
 
 
 def magnesia(a_A: float = 4.21) -> Structure:
-    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(a_A), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    return rock_salt("Mg", "O", a_A)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from crystals import rock_salt
 from pymatgen.core import Lattice, Structure
 
 from ionsieve.artifacts import read_json, write_json
@@ -118,7 +119,7 @@ include: "{ROOT}/rules/validation.smk"
 @pytest.mark.slow
 @with_gpaw
 def test_the_rules_compute_in_the_cells_that_the_universal_potential_left(tmp_path):
-    hydride = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.08), ["Li", "H"], [[0, 0, 0], [0.5] * 3])
+    hydride = rock_salt("Li", "H", 4.08)
     pair = intercalation_pair(hydride.get_primitive_structure(), "Li")
     pair.discharged.to(filename=str(tmp_path / "x.cif"))
     (tmp_path / "Snakefile").write_text(SNAKEFILE)

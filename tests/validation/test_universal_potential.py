@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from crystals import rock_salt
 from pymatgen.apps.battery.insertion_battery import InsertionElectrode
 from pymatgen.core import Lattice, Structure
 from pymatgen.entries.computed_entries import ComputedEntry, ComputedStructureEntry
@@ -71,9 +72,7 @@ def test_a_left_handed_cell_relaxes_like_the_right_handed_one(ordered_alcu3):
 @pytest.mark.slow
 def test_chgnet_relaxes_a_left_handed_cell_to_the_same_energy():
     """CHGNet itself gives a left-handed cell the stress of the opposite sign."""
-    rocksalt = Structure.from_spacegroup(
-        "Fm-3m", Lattice.cubic(4.4), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]]
-    ).get_primitive_structure()
+    rocksalt = rock_salt("Mg", "O", 4.4).get_primitive_structure()
     left_handed = Structure(-rocksalt.lattice.matrix, rocksalt.species, -rocksalt.frac_coords)
     calculator = calculator_by_name("chgnet")
     right, left = (relax(cell, calculator) for cell in (rocksalt, left_handed))
@@ -243,9 +242,7 @@ def test_a_crystal_with_an_element_that_the_potential_never_learned_fails_by_nam
 
 
 def test_chgnet_gives_no_voltage_from_weights_that_no_crystal_has_trained():
-    rocksalt = Structure.from_spacegroup(
-        "Fm-3m", Lattice.cubic(5.6), ["Mg", "Po"], [[0, 0, 0], [0.5, 0.5, 0.5]]
-    ).get_primitive_structure()
+    rocksalt = rock_salt("Mg", "Po", 5.6).get_primitive_structure()
     with pytest.raises(CandidateFailed, match="CHGNetCalculator was never trained on Po"):
         relax_pair(intercalation_pair(rocksalt, "Mg"), calculator_by_name("chgnet"))
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from crystals import rock_salt
 from pymatgen.core import Lattice, Structure
 
 from ionsieve.structures import to_columns
@@ -26,7 +27,7 @@ def simple_cubic_polonium() -> Structure:
 
 @pytest.fixture
 def rocksalt_mgo() -> Structure:
-    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.21), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    return rock_salt("Mg", "O", 4.21)
 
 
 @pytest.fixture
