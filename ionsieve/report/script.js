@@ -230,13 +230,17 @@ function openViewer(page) {
   });
 }
 
-/* A candidate's page is shown by its address; the stylesheet hides the rest. */
+/* A candidate's page is shown by its address, and the rest hidden. A class does that, since body:has(:target)
+   makes the browser look at the whole page anew at each change within it. */
 
 const pageTitle = document.title;
 
 function followAddress() {
   const page = document.querySelector(".candidate:target");
   document.title = pageTitle;
+  const leaving = !page && document.documentElement.classList.contains("one-candidate");
+  document.documentElement.classList.toggle("one-candidate", page !== null);
+  if (leaving) document.querySelector(":target")?.scrollIntoView({ block: "center" });
   if (!page) return;
   const heading = page.querySelector("h2");
   document.title = `${heading.textContent} · ${pageTitle}`;
