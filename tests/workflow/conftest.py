@@ -4,7 +4,7 @@ import copy
 from collections.abc import Iterator
 
 import pytest
-from database_project import VERSION, Databases, database_project, databases, sulphides
+from database_project import AWAY, VERSION, Databases, database_project, databases, sulphides
 from screening_project import METALS, Project, perovskite
 
 VOLTAGES_V = {metal: 1.5 + 0.2 * index for index, metal in enumerate(METALS)}
@@ -13,11 +13,15 @@ CANDIDATES = {f"mp-{1000 + index}": perovskite("Mg", metal, 4.4, "F") for index,
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory) -> Iterator[tuple[Databases, Project]]:
-    """The databases, and a finished screening of their first release."""
+    """The databases, and a screening of their first release that finished without them."""
     folder = tmp_path_factory.mktemp("databases")
     with databases(folder / "bucket", VOLTAGES_V, CANDIDATES, sulphides(METALS)) as both:
         project = database_project(folder / "project", both, doubles=True)
+        reachable = project.environment
+        project.run("fetch_all")
+        project.environment = AWAY
         project.run()
+        project.environment = reachable
         yield both, project
 
 

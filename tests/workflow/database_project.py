@@ -15,8 +15,9 @@ from servers.materials_project_documents import Documents, add_material, electro
 
 HULL_EV_PER_ATOM = 0.02
 ELECTRODE_HULL_EV_PER_ATOM = 0.5  # above the limit: no candidate is an electrode
-SHARDS = 8
+SHARDS = 4  # what the tests of freshness move touches three of them
 VERSION = "2026.11.20"
+AWAY = {"MP_API_ENDPOINT": "http://127.0.0.1:9/", "MP_API_KEY": ""}  # what a node without a network sees
 
 
 @dataclass
