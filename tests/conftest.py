@@ -15,10 +15,11 @@ SHARED = Path(os.environ.get("IONSIEVE_SHARED_DATA", Path(__file__).parents[2] /
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one file go to one worker (``--dist loadgroup``); so do those of files that share a screening."""
+    """Tests of one file go to one worker, as do files that share a screening; the longest come first."""
     for item in items:
         group = "screening" if item.path.stem in ONE_SCREENING else item.path.stem
         item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: "workflow" not in item.path.parts)
 
 
 @pytest.fixture(scope="session")
