@@ -15,6 +15,10 @@ from ionsieve.model_search import FoundModel
 COLUMNS = ["material_id", "formula", "voltage_V", "voltage_low_V", "voltage_high_V", "in_domain"]
 FORMULAS_PER_CHUNK = 2048
 NAMES_SHOWN = 5
+UNCHECKED = (
+    "the model checks neither charge balance nor limits of redox couples: whether a host can give up these"
+    " ions is for you to judge"
+)
 
 
 class FormulaRows(Rows):
@@ -46,7 +50,7 @@ class FormulaRows(Rows):
         self._known_hosts = _Examples()
 
     def conclusion(self) -> list[str]:
-        """From what the voltages follow where that is not plain, and the counts."""
+        """From what the voltages follow where that is not plain, what nothing checks, and the counts."""
         lines = []
         if self._assumed.first is not None:
             formula, ion = self._assumed.first.formula, self._assumed.first.working_ion
@@ -66,6 +70,8 @@ class FormulaRows(Rows):
                 else f"{self._known_hosts.count:,} formulas, for instance {name}: their host was in training:"
                 " each predicted by the member that never saw it"
             )
+        if self.predicted:
+            lines.append(UNCHECKED)
         return [*lines, *super().conclusion()]
 
     def _tables(self) -> Iterator[pd.DataFrame]:
@@ -131,11 +137,14 @@ class FormulaRows(Rows):
         yield FormulaRecord(material_id, formula, record.working_ion, record.charged), pair
 
     def _tell_columns(self, file: FormulaFile) -> None:
-        """A column whose name is misspelt must not go unnoticed."""
+        """A column whose name is another or misspelt must not go unnoticed."""
         if file.other_columns:
             names = ", ".join(shortened(name) for name in file.other_columns[:NAMES_SHOWN])
             more = ", ..." if len(file.other_columns) > NAMES_SHOWN else ""
-            self._tell(in_one_line(f"columns of {file.path} that are not read: {names}{more}"))
+            meant = "".join(
+                f"; if {name} is meant as {column}, rename it" for name, column in file.misnamed.items()
+            )
+            self._tell(in_one_line(f"columns of {file.path} that are not read: {names}{more}{meant}"))
 
 
 class _Examples:

@@ -2,8 +2,10 @@
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,28 @@ MATERIAL_ID, SPACE_GROUP = "material_id", "space_group"
 COLUMNS = (MATERIAL_ID, FORMULA, CHARGED, ION, SPACE_GROUP)
 N_SPACE_GROUPS = 230
 COLUMNS_SHOWN = 8
+SEPARATORS = ",;\t"
+# What tables from elsewhere call these columns, without case and signs.
+_CALLED_ELSEWHERE = {
+    "formula": FORMULA,
+    "composition": FORMULA,
+    "discharged": FORMULA,
+    "dischargedformula": FORMULA,
+    "formuladischarge": FORMULA,
+    "formulapretty": FORMULA,
+    "reducedformula": FORMULA,
+    "charged": CHARGED,
+    "chargedformula": CHARGED,
+    "formulacharge": CHARGED,
+    "ion": ION,
+    "workingion": ION,
+    "id": MATERIAL_ID,
+    "materialid": MATERIAL_ID,
+    "spacegroup": SPACE_GROUP,
+    "spacegroupnumber": SPACE_GROUP,
+}
+_ALIKE = 0.85
+_LONGEST_NAME_COMPARED = 40
 
 
 @dataclass(frozen=True)
@@ -51,12 +75,14 @@ class FormulaFile:
 
     Parameters
     ----------
-    path : UTF-8 text; the column ``formula``, and where they are there those of :data:`COLUMNS`.
+    path : UTF-8 text, its cells between commas, semicolons or tabs; the column ``formula``, and where they
+        are there those of :data:`COLUMNS`.
     working_ion : of rows in a file without the column ``working_ion``, or None.
 
     Attributes
     ----------
     other_columns : names of columns that are not read; known once the first row is.
+    misnamed : those of them that seem to be meant as a column that is lacking, with its name.
     line : the last line that was read.
     """
 
@@ -64,6 +90,7 @@ class FormulaFile:
         self.path = path
         self._working_ion = working_ion
         self.other_columns: list[str] = []
+        self.misnamed: dict[str, str] = {}
         self.line = 0
 
     def rows(self) -> Iterator[FormulaRecord | DamagedRow]:
@@ -75,8 +102,9 @@ class FormulaFile:
         """
         try:
             with self.path.open(encoding="utf-8-sig", newline="") as handle:
+                separator, lines = _separated(handle)
                 # Strict: else a quotation mark that never closes swallows the rest of the file in silence.
-                yield from self._rows(csv.reader(handle, strict=True))
+                yield from self._rows(csv.reader(lines, delimiter=separator, strict=True))
         except FileNotFoundError as error:
             raise DataError("does not exist") from error
         except UnicodeDecodeError as error:
@@ -126,10 +154,13 @@ class FormulaFile:
         shown = ", ".join(name[:40] for name in names[:COLUMNS_SHOWN])
         if len(names) > COLUMNS_SHOWN:
             shown += ", ..."
+        self.misnamed = _misnamed(names)
+        if self.misnamed:
+            shown += "; rename " + ", ".join(f"{name} to {meant}" for name, meant in self.misnamed.items())
         if FORMULA not in names:
             raise DataError(
-                f"has no column {FORMULA}; the first line names the columns, separated by commas; found:"
-                f" {shown}"
+                f"has no column {FORMULA}; the first line names the columns, separated by commas, semicolons"
+                f" or tabs; found: {shown}"
             )
         if ION not in names and self._working_ion is None:
             raise DataError(f"has no column {ION}; add it, or name the ion with --ion; found: {shown}")
@@ -153,6 +184,35 @@ class FormulaFile:
                 " model does not read it, but such a record is damaged"
             )
         return ""
+
+
+def _separated(lines: Iterator[str]) -> tuple[str, Iterable[str]]:
+    """What separates the cells of the first line that is not blank, and all lines.
+
+    Spreadsheets write semicolons where numbers have a decimal comma. Lines are never read twice: a pipe
+    cannot be wound back.
+    """
+    read = []
+    for line in lines:
+        read.append(line)
+        if line.strip():
+            break
+    first = read[-1] if read else ""
+    return max(SEPARATORS, key=first.count), chain(read, lines)
+
+
+def _misnamed(names: list[str]) -> dict[str, str]:
+    """Columns that are not read, and as which column that is lacking each seems to be meant."""
+    meant_as: dict[str, str] = {}
+    for name in names:
+        if name in COLUMNS or len(name) > _LONGEST_NAME_COMPARED:
+            continue
+        plain = re.sub(r"[\W_]+", "", name.casefold())
+        for alike in get_close_matches(plain, _CALLED_ELSEWHERE, n=1, cutoff=_ALIKE):
+            meant = _CALLED_ELSEWHERE[alike]
+            if meant not in names and meant not in meant_as.values():
+                meant_as[name] = meant
+    return meant_as
 
 
 def _is_space_group(text: str) -> bool:

@@ -79,6 +79,7 @@ def test_one_formula_gives_one_row_and_says_from_what_it_follows(run):
     assert told[2:] == [
         "MgMn2O4: charged formula not given; taken as Mn2O4 (all Mg leaves)",
         "MgMn2O4: its host was in training: predicted by the member that never saw it",
+        formula_rows.UNCHECKED,
         "1 predicted, 0 rejected",
     ]
 
@@ -92,6 +93,7 @@ def test_many_formulas_are_counted_with_the_first_as_an_example(run):
     ) in result.stderr
     assert result.stderr.count("charged formula not given") == 1
     assert result.stderr.count("host was in training") == 1
+    assert result.stderr.count(formula_rows.UNCHECKED) == 1
     assert "formulas, for instance MgMn2O4: their host was in training: each predicted by" in result.stderr
 
 
@@ -154,6 +156,7 @@ def test_a_pair_without_a_voltage_is_named_and_nothing_is_left(run, charged, rea
     result = run(KNOWN, "--charged", charged)
     assert (result.exit_code, result.stdout) == (1, "")
     assert f"ionsieve: rejected MgMn2O4: {reason}" in result.stderr
+    assert formula_rows.UNCHECKED not in result.stderr
     assert result.stderr.endswith("ionsieve: nothing could be predicted\n")
 
 
@@ -250,8 +253,15 @@ def test_each_bad_row_of_a_file_is_told_with_its_line_and_counted(run):
         (b"", "is empty"),
         (b"\n \n", "is empty"),
         (b"formula\n", "holds no row below its first line"),
-        (b"MgMn2O4\n", "has no column formula; the first line names the columns, separated by commas; found"),
-        (b"material_id;formula\na;MgMn2O4\n", "found: material_id;formula"),
+        (
+            b"MgMn2O4\n",
+            "has no column formula; the first line names the columns, separated by commas, semicolons",
+        ),
+        (b"Formula,charged\nMgMn2O4,Mn2O4\n", "rename Formula to formula, charged to charged_formula"),
+        (b"ID;Formula\na;MgMn2O4\n", "found: ID, Formula; rename ID to material_id, Formula to formula"),
+        (b"formula_discharge\nMgMn2O4\n", "rename formula_discharge to formula"),
+        (b"discharged,price\nMgMn2O4,1\n", "found: discharged, price; rename discharged to formula"),
+        (b"framework,price\nMn2O4,1\n", "found: framework, price"),
         (b"formula,formula\nMgMn2O4,x\n", "has a column twice: formula"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "is not UTF-8 text"),
         ("formula\nMgMn2O4\n".encode("utf-16"), "is not UTF-8 text"),
@@ -288,8 +298,39 @@ def test_a_file_without_ions_needs_one_from_the_call(run):
 def test_columns_that_are_not_read_are_told(run):
     write_csv("x.csv", "formula,charged_fromula,price", f"{KNOWN},Mn2O4,3")
     result = run("--csv", "x.csv")
-    assert "columns of x.csv that are not read: charged_fromula, price" in result.stderr
+    assert (
+        "columns of x.csv that are not read: charged_fromula, price; if charged_fromula is meant as"
+        " charged_formula, rename it\n"
+    ) in result.stderr
     assert "charged formula not given" in result.stderr
+
+
+def test_a_column_that_is_there_is_not_asked_for_again(run):
+    write_csv("x.csv", "formula,charged_formula,discharged,charge", f"{KNOWN},Mn2O4,x,2")
+    assert "not read: discharged, charge\n" in run("--csv", "x.csv").stderr
+
+
+def test_an_ion_under_another_name_is_asked_for(run):
+    write_csv("x.csv", "formula,Working Ion", f"{KNOWN},Mg")
+    told = run("--csv", "x.csv", ion=None).stderr
+    assert (
+        "no column working_ion; add it, or name the ion with --ion; found: formula, Working Ion; rename"
+        in told
+    )
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_semicolons_and_tabs_separate_cells_as_commas_do(run, separator):
+    lines = [
+        "",
+        "formula,charged_formula,material_id",
+        "MgMn2O4,Mn2O4,a",
+        '"MgCo2O4",Co2O4,b',
+        "nonsense,Mn2O4,c",
+    ]
+    result = run("--csv", write_csv("x.csv", *(line.replace(",", separator) for line in lines)))
+    assert rows_of(result)["material_id"].tolist() == ["a", "b"]
+    assert "rejected c (x.csv, line 5)" in result.stderr
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_read(run):
