@@ -136,9 +136,14 @@ def room_temperature_weight(transport: Mapping[str, Any]) -> float:
     return conductivity / (conductivity + USEFUL_300K_MS_PER_CM)
 
 
+def as_csv(ranked: pd.DataFrame) -> str:
+    """The ranked table as CSV; six significant digits, so that noise in the last bit stays out."""
+    return ranked.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+
+
 def write_csv(ranked: pd.DataFrame, path: Path | str) -> None:
-    """Write the ranked table as CSV; six significant digits, so that noise in the last bit stays out."""
-    write_text(path, ranked.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    """Write the ranked table as CSV."""
+    write_text(path, as_csv(ranked))
 
 
 def _row(

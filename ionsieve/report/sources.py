@@ -10,7 +10,7 @@ import yaml
 
 from ionsieve import tables
 from ionsieve.artifacts import read_json
-from ionsieve.ranking import rank
+from ionsieve.ranking import as_csv, rank
 from ionsieve.report import discharge_sources
 from ionsieve.report.discharge_sources import DischargeSources
 from ionsieve.voltage.interpretation_tables import LEARNED_ELEMENTS, LOCAL_ENVIRONMENTS
@@ -107,7 +107,7 @@ class ReportSources:
         that all share has the key ``shared``.
     force_parity : held-out forces of potentials, by the same keys.
     msd : curves of the shortlist.
-    candidates_csv : the ranked table as the run wrote it for spreadsheets.
+    candidates_csv : the ranked table for spreadsheets, as the run wrote it; in a partial report, so far.
     voltage_card, composition_card : cards of the models that predict.
     structures : by material_id, the CIF of the shortlist.
     paths : by material_id, where ions went in the hottest run.
@@ -272,7 +272,7 @@ def load_partial(
         force_errors(sources.potentials, material_ids),
         min_conductivity_mS_per_cm,
     )
-    so_far = {"ranked": ranked}
+    so_far: dict[str, Any] = {"ranked": ranked, "candidates_csv": as_csv(ranked)}
     if sources.validation_summary is None and sources.config is not None:
         so_far["validation_summary"] = _validation_so_far(
             results, sources.shortlist, sources.universal_potential, sources.config["working_ion"]

@@ -551,6 +551,19 @@ def test_partial_report_ranks_what_is_there_and_names_what_is_not(finished_run):
     assert pd.isna(places["demo-cf-MgCr2O4"])
 
 
+def test_a_partial_report_holds_its_own_table_to_download(finished_run):
+    (finished_run / "candidates.csv").unlink()
+    shutil.rmtree(finished_run / "transport/demo-cf-MgCr2O4")
+    sources = partial(finished_run)
+    entry = downloads.section(sources).context["downloads"][0]
+    table = pd.read_csv(io.BytesIO(base64.b64decode(str(entry["link"]).split(",", 1)[1])))
+    assert (entry["name"], list(table["material_id"])) == (
+        "candidates.csv",
+        list(sources.ranked["material_id"]),
+    )
+    assert "as far as this run came" in entry["what"]
+
+
 def test_partial_report_shows_what_of_the_validation_is_done_and_what_is_running(finished_run):
     (finished_run / "validation/summary.parquet").unlink()
     crystal = Structure(Lattice.cubic(3.9), ["Mg", "Mn", "O"], np.eye(3) / 2)

@@ -22,9 +22,12 @@ def section(sources: ReportSources) -> Section:
     """Downloads with their sizes."""
     downloads = []
     if sources.candidates_csv is not None:
+        state = "" if sources.missing is None else ", as far as this run came"
         downloads.append(
             _download(
-                "candidates.csv", "the ranked table, every column with its unit", sources.candidates_csv
+                "candidates.csv",
+                f"the ranked table{state}, every column with its unit",
+                sources.candidates_csv,
             )
         )
     if sources.structures:
