@@ -20,8 +20,10 @@ function applyTheme(choice) {
   for (const viewer of viewers.values()) viewer.setBackgroundColor(pageColour("--panel"));
 }
 
+/* The text of a variable is light-dark(...); only what wears it has one colour. The head is never shown. */
 function pageColour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  document.head.style.color = `var(${name})`;
+  return getComputedStyle(document.head).color;
 }
 
 /* Figures are drawn when they come near the window; data colours stay, text and grid take the page's. */

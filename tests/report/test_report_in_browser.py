@@ -229,6 +229,20 @@ def test_dark_follows_the_system_and_the_choice_goes_before_it(open_page):
     assert page.evaluate(ground) == "rgb(251, 251, 249)"
 
 
+def test_figures_and_crystals_take_the_colours_of_the_theme(open_page):
+    page = open_page(f"#candidate-{BEST}", scheme="dark")
+    page.wait_for_selector(".candidate:target .viewer canvas")
+    page.wait_for_selector(".candidate:target .js-plotly-plot .point")
+    dark, light = ("rgb(231, 234, 238)", (27, 32, 38)), ("rgb(28, 33, 38)", (255, 255, 255))
+    for choice, (ink, panel) in (("auto", dark), ("light", light), ("dark", dark)):
+        page.select_option("#theme", choice)
+        page.wait_for_timeout(500)
+        figure = "document.querySelector('.candidate:target .js-plotly-plot').layout.font.color"
+        assert page.evaluate(figure) == ink
+        shot = Image.open(io.BytesIO(page.locator(".candidate:target .viewer").screenshot()))
+        assert shot.convert("RGB").getpixel((5, 5)) == panel
+
+
 def test_print_shows_the_tables_whole_and_no_controls(open_page):
     page = open_page()
     page.emulate_media(media="print")
