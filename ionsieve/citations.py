@@ -53,12 +53,14 @@ def methods_of(config: Mapping[str, Any]) -> list[str]:
         calculators.append(potential["teacher"])
     else:
         calculators.append(potential["shared_calculator"])
+    trains_potentials = potential["mode"] == "teacher" or not potential["shared_calculator"]
     used = {
         "snakemake": True,
         "pymatgen": True,
         "ase": True,
         "cgcnn": True,  # whose graphs the voltage networks pool anew
-        "nequip": potential["mode"] == "teacher" or not potential["shared_calculator"],
+        "nequip": trains_potentials,
+        "nequip_framework": trains_potentials,
         "chgnet": "chgnet" in calculators or "demo" in config["data"]["sources"],
         "vasp": validation["enabled"],
         "dftd3": validation["enabled"],
