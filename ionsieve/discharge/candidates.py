@@ -14,12 +14,10 @@ from pymatgen.util.string import formula_double_format
 
 from ionsieve.composition.formulas import FormulaError, parse_formula
 from ionsieve.discharge.compositions import ANIONS
-from ionsieve.discharge.ensemble import Ensemble
+from ionsieve.discharge.ensemble import RATIO_TOLERANCE, Ensemble
 from ionsieve.discharge.predictions import ensemble_rows, whole_discharge
 
 WORKING_ION = "Li"
-# How far from 1 cations per anion may be.
-ROCKSALT_TOLERANCE = 0.02
 DISCHARGE_CANDIDATES = pa.schema(
     [
         pa.field("material_id", pa.string(), nullable=False),
@@ -81,7 +79,7 @@ def rocksalt(formula: str) -> str:
     if not composition[WORKING_ION]:
         raise FormulaError(f"holds no {WORKING_ION}")
     cations = composition.num_atoms - anions
-    if abs(cations / anions - 1) > ROCKSALT_TOLERANCE:
+    if abs(cations / anions - 1) > RATIO_TOLERANCE:
         raise FormulaError(f"{cations / anions:.2f} cations per anion; a rocksalt has 1")
     return _per_two(composition, anions)
 

@@ -48,6 +48,18 @@ class Cathode:
         """Amount of O and F together."""
         return self.oxygen + self.fluorine
 
+    @property
+    def cations_per_anion(self) -> float:
+        """1 in a rocksalt."""
+        return float(self.amounts.sum()) / self.anions
+
+    @property
+    def lithium_share(self) -> float:
+        """Amount of Li per amount of all cations; 0 without Li."""
+        return dict(zip(self.cations, self.amounts.tolist(), strict=True)).get("Li", 0.0) / float(
+            self.amounts.sum()
+        )
+
     def per_two_anions(self) -> "Cathode":
         """The same composition, written for two anions."""
         factor = ANIONS_PER_FORMULA / self.anions

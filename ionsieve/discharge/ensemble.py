@@ -21,7 +21,7 @@ from ionsieve.errors import DataError
 from ionsieve.model_search import CARD, STATE
 from ionsieve.voltage.state_files import RUN_AGAIN, load_state, save_state
 
-ENSEMBLE = "ionsieve discharge ensemble 1"
+ENSEMBLE = "ionsieve discharge ensemble 2"
 LIBRARIES = ("numpy", "pandas", "torch", "elementembeddings")
 POINT = ["composition", *CONDITIONS]
 # All but the voltage of the point.
@@ -34,6 +34,12 @@ VOLTAGE_TOLERANCE_V = 1e-3
 LAST_CYCLE = 1_000_000
 # How far from two anions a formula may be before a network that does not normalise is led astray.
 _ANION_TOLERANCE = 0.02
+# Formulas are written with two or three decimals: so far outside its range a ratio of amounts still counts
+# as inside.
+RATIO_TOLERANCE = 0.02
+
+# What is asked of the amounts in a composition, in words.
+RATIOS = {"cations_per_anion": "cations per anion", "lithium_share": "share of Li among the cations"}
 
 Range = tuple[float, float]
 
@@ -45,10 +51,14 @@ class TrainingRanges:
     Attributes
     ----------
     elements : symbols, anions included.
+    cations_per_anion, lithium_share : smallest and largest over the compositions; see
+        :class:`~ionsieve.discharge.compositions.Cathode`.
     rate_mA_per_g, voltage_low_V, voltage_high_V, cycle : smallest and largest.
     """
 
     elements: tuple[str, ...]
+    cations_per_anion: Range
+    lithium_share: Range
     rate_mA_per_g: Range
     voltage_low_V: Range
     voltage_high_V: Range
@@ -57,13 +67,13 @@ class TrainingRanges:
     @classmethod
     def of_points(cls, points: pd.DataFrame) -> "TrainingRanges":
         """The ranges of a table with the columns of a condition."""
-        elements = {
-            element
-            for formula in points["composition"].unique()
-            for element in parse_cathode(formula).elements
-        }
+        cathodes = [parse_cathode(formula) for formula in points["composition"].unique()]
+        elements = {element for cathode in cathodes for element in cathode.elements}
         lowest, highest = points[CONDITION[1:]].min(), points[CONDITION[1:]].max()
         ranges = {name: (float(lowest[name]), float(highest[name])) for name in CONDITION[1:]}
+        for name in RATIOS:
+            ratios = [float(getattr(cathode, name)) for cathode in cathodes]
+            ranges[name] = (min(ratios), max(ratios))
         return cls(tuple(sorted(elements)), **ranges)
 
     def outside(self, cathode: Cathode, condition: Mapping[str, Any]) -> list[str]:
@@ -71,6 +81,11 @@ class TrainingRanges:
         found = []
         if strangers := [element for element in cathode.elements if element not in self.elements]:
             found.append(f"no training data with {', '.join(strangers)}")
+        for name, what in RATIOS.items():
+            ratio = getattr(cathode, name)
+            low, high = getattr(self, name)
+            if not low - RATIO_TOLERANCE <= ratio <= high + RATIO_TOLERANCE:
+                found.append(f"{what} {ratio:.3g} outside {low:.3g} to {high:.3g}")
         for name, what, unit in (
             ("rate_mA_per_g", "rate", " mA/g"),
             ("voltage_low_V", "lower voltage", " V"),

@@ -27,12 +27,16 @@ LICENCE = "MIT (DRXNet)"
 # metals, O and F. Rates, windows and cycles are those of the open part of their data (figshare 25328578,
 # 12,688 profiles) as a catalogue by others lists them; the paper itself shows 10 to 10,000 mA/g. The released
 # batch norms saw rates of 764 mA/g on average with a standard deviation of 2,483, and cycles of 114 with 160:
-# rates reached 8,800 at least, and cycles 340.
+# rates reached 8,800 at least, and cycles 340. Their compositions are in no list that is in reach: disordered
+# rocksalts have one cation per anion, and the lithium is that of the map of figure 4 as it is drawn here
+# (predictions.MAP_LITHIUM), from LiMO2 to Li1.4M0.6O2.
 RELEASED_RANGES = TrainingRanges(
     elements=(
         *("Li", "Mg", "Al", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Zr", "Nb", "Mo", "W"),
         *("O", "F"),
     ),
+    cations_per_anion=(1.0, 1.0),
+    lithium_share=(0.5, 0.7),
     rate_mA_per_g=(5.0, 20000.0),
     voltage_low_V=(1.0, 2.5),
     voltage_high_V=(4.0, 5.0),
@@ -40,7 +44,8 @@ RELEASED_RANGES = TrainingRanges(
 )
 RANGES_SOURCE = (
     "elements: the authors' data/processor.py; rates, windows and cycles: a catalogue by others of the open"
-    " part of the training data, figshare 25328578"
+    " part of the training data, figshare 25328578; cations per anion: that of a rocksalt; share of Li: that of"
+    " the map of the paper's figure 4 as drawn here, since no list of the compositions was in reach"
 )
 # Our names of layers, and theirs.
 _LAYERS = (

@@ -102,6 +102,20 @@ def test_what_lies_outside_the_training_is_answered_and_told(run, model):
 
 
 @pytest.mark.parametrize(
+    ("formula", "reason"),
+    [
+        ("Li1000MnO2", "cations per anion 500 outside 1 to 1; share of Li among the cations 0.999 outside 0.5"),
+        ("MnO2", "cations per anion 0.5 outside 1 to 1; share of Li among the cations 0 outside 0.5 to 0.7"),
+        ("MnO", "share of Li among the cations 0 outside 0.5 to 0.7"),
+    ],
+)
+def test_a_composition_unlike_all_of_the_training_is_answered_and_told(run, model, formula, reason):
+    result = run("discharge", formula, "--model", model)
+    assert len(table(result)) == 100
+    assert f"warning: extrapolation: {reason}" in result.stderr
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["LiXxO2"], "unknown element"),
@@ -142,7 +156,7 @@ def test_a_wrong_call_is_refused_in_one_line(run, model, arguments, message):
         ),
         (
             lambda folder: torch.save(
-                {"content": "ionsieve discharge ensemble 1", "settings": {"new": 1}}, folder / "state.pt"
+                {"content": "ionsieve discharge ensemble 2", "settings": {"new": 1}}, folder / "state.pt"
             ),
             "another version of IonSieve",
         ),

@@ -10,7 +10,15 @@ from ionsieve.discharge.ensemble import Ensemble, TrainingRanges
 from ionsieve.discharge.network import IONSIEVE, Discharge
 from ionsieve.tables import to_arrow
 
-RANGES = TrainingRanges(("Li", "Mn", "Ti", "O", "F"), (10.0, 1000.0), (1.5, 1.5), (4.8, 4.8), (1.0, 50.0))
+RANGES = TrainingRanges(
+    elements=("Li", "Mn", "Ti", "O", "F"),
+    cations_per_anion=(1.0, 1.0),
+    lithium_share=(0.5, 0.65),
+    rate_mA_per_g=(10.0, 1000.0),
+    voltage_low_V=(1.5, 1.5),
+    voltage_high_V=(4.8, 4.8),
+    cycle=(1.0, 50.0),
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +50,8 @@ def test_a_rocksalt_composition_is_read_per_two_anions(ensemble):
         ("LiF", "no oxygen"),
         ("LiTiS2", "holds S"),
         ("LiCoO2", "no training data with Co"),
+        ("Li3TiO3F", "share of Li among the cations 0.75 outside 0.5 to 0.65"),
+        ("LiMn4TiO6", "share of Li among the cations 0.167 outside 0.5 to 0.65"),
     ],
 )
 def test_what_the_model_does_not_know_gets_the_reason_and_no_number(ensemble, formula, reason):

@@ -93,6 +93,10 @@ def test_one_member_has_no_spread(conditions):
     ("change", "words"),
     [
         ({"composition": "Li1.2Mn0.4Ru0.4O2"}, "no training data with Ru"),
+        ({"composition": "Li1000MnO2"}, "cations per anion 500 outside 1 to 1; share of Li .* 0.999 outside.*"),
+        ({"composition": "Mn2O2"}, "share of Li among the cations 0 outside 0.5 to 0.7"),
+        ({"composition": "Li1.5Mn0.5O2"}, "share of Li among the cations 0.75 outside 0.5 to 0.7"),
+        ({"composition": "Li1.2MnO2"}, "cations per anion 1.1 outside 1 to 1"),
         ({"rate_mA_per_g": 5.0}, "rate 5 mA/g outside 10 to 1000 mA/g"),
         ({"cycle": 51}, "cycle 51 outside 1 to 50"),
         ({"voltage_low_V": 1.0}, "lower voltage 1 V outside 1.5 to 2 V"),
@@ -111,6 +115,12 @@ def test_the_ends_of_a_range_belong_to_it(ensemble, conditions, edge):
     for number in getattr(RANGES, edge):
         found = ensemble.predict(conditions.iloc[2:5].assign(**{edge: number}))
         assert (found["extrapolation"] == "").all()
+
+
+@pytest.mark.parametrize("formula", ["Li1.33Mn0.67O2", "Li1.2Mn0.41Ti0.4O2", "Li2.4Mn0.8Ti0.8O4", "LiMnO2"])
+def test_rounded_formulas_and_multiples_of_them_are_inside(ensemble, conditions, formula):
+    found = ensemble.predict(conditions.iloc[:3].assign(composition=formula))
+    assert (found["extrapolation"] == "").all()
 
 
 def test_a_network_that_does_not_normalise_says_so_of_other_formulas(conditions):
@@ -157,9 +167,11 @@ def test_no_rows_give_no_rows(ensemble, conditions):
 
 def test_ranges_are_those_of_the_points(conditions):
     ranges = TrainingRanges.of_points(conditions)
-    assert ranges == TrainingRanges(
-        ("F", "Li", "Mn", "Nb", "O", "Ti"), (20.0, 500.0), (1.5, 2.0), (4.4, 4.8), (1.0, 30.0)
-    )
+    assert ranges.elements == ("F", "Li", "Mn", "Nb", "O", "Ti")
+    assert (ranges.rate_mA_per_g, ranges.cycle) == ((20.0, 500.0), (1.0, 30.0))
+    assert (ranges.voltage_low_V, ranges.voltage_high_V) == ((1.5, 2.0), (4.4, 4.8))
+    assert ranges.cations_per_anion == pytest.approx((1.0, 1.0))
+    assert ranges.lithium_share == pytest.approx((0.6, 0.6))
     assert ranges.outside(parse_cathode(LMTO), conditions.iloc[0]) == []
     assert TrainingRanges.from_dict(ranges.to_dict()) == ranges
 

@@ -257,3 +257,17 @@ def test_the_released_model_knows_fourteen_metals_and_two_anions():
     ensemble, _ = convert(released_files())
     ruthenium = pd.concat([curve_conditions("Li1.2Ru0.4Ti0.4O2", 20, 1, 1.5, 4.8, points=3)])
     assert (ensemble.predict(ruthenium)["extrapolation"] == "no training data with Ru").all()
+
+
+def test_the_released_model_knows_rocksalts_of_lithium_and_the_card_says_whence(put):
+    ensemble, card = convert([put(as_released())])
+    assert card["training_ranges"]["cations_per_anion"] == [1.0, 1.0]
+    assert "no list of the compositions was in reach" in card["training_ranges_source"]
+    for formula, reason in (
+        (LITHIUM_RICH, ""),
+        ("LiMnO2", ""),
+        ("MnO2", "cations per anion 0.5 outside 1 to 1; share of Li among the cations 0 outside 0.5 to 0.7"),
+        ("LiMn2O4", "cations per anion 0.75 outside 1 to 1"),
+    ):
+        found = ensemble.predict(curve_conditions(formula, 20, 1, 1.5, 4.8, points=2))["extrapolation"]
+        assert found.str.startswith(reason).all() and (found == "").all() == (reason == "")

@@ -66,7 +66,8 @@ def write_discharge(results: Path, third_party: bool = True) -> None:
             "members": 3, "third_party": third_party,
             "metrics": None, "refused": {"LiXx": "unknown element: Xx"},
             "training_ranges": {
-                "elements": ["Li", "Mn", "Ti", "O"], "rate_mA_per_g": [20.0, 20.0],
+                "elements": ["Li", "Mn", "Ti", "O"], "cations_per_anion": [1.0, 1.0],
+                "lithium_share": [0.5, 0.667], "rate_mA_per_g": [20.0, 20.0],
                 "voltage_low_V": [1.5, 2.0], "voltage_high_V": [4.0, 4.8], "cycle": [1.0, 50.0],
             },
             "rate_mA_per_g": 20.0, "window_V": [1.5, 4.8],

@@ -338,6 +338,8 @@ def _candidates(candidates: pd.DataFrame | None) -> TextTable | None:
 def _ranges(ranges: Mapping[str, Any]) -> str:
     words = [f"the elements {', '.join(ranges['elements'])}"]
     for name, what, unit in (
+        ("cations_per_anion", "cations per anion", ""),
+        ("lithium_share", "shares of Li among the cations", ""),
         ("rate_mA_per_g", "rates", " mA/g"),
         ("voltage_low_V", "lower voltages", " V"),
         ("voltage_high_V", "upper voltages", " V"),
