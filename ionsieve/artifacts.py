@@ -5,13 +5,14 @@ checkpoint writes without declaring them keep their bytes *and their date* when 
 changed, which is what stops a data update from rerunning what it does not touch.
 """
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,18 +52,38 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     not a file.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED, suffix=path.suffix)
-    os.close(handle)
+    with _written_by_name(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED, suffix=path.suffix)
+        os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
         if temporary.stat().st_size == 0:
             raise DataError(f"nothing was written to {path}: an empty result is an error")
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        with _written_by_name(path):
+            temporary.chmod(0o644)
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+class CannotWrite(OSError):
+    """A file that cannot be written, under the name that was asked for; its number tells why."""
+
+    def __str__(self) -> str:
+        return f"{self.filename} cannot be written: {self.strerror}"
+
+
+@contextmanager
+def _written_by_name(path: Path) -> Iterator[None]:
+    """What fails here fails for ``path``: nobody knows the temporary file beside it, or the folder above."""
+    try:
+        yield
+    except FileExistsError as error:  # where a folder above should be made is a file
+        raise CannotWrite(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from error
+    except OSError as error:
+        raise CannotWrite(error.errno, error.strerror, str(path)) from error
 
 
 def write_bytes(path: Path | str, content: bytes) -> None:
@@ -110,8 +131,10 @@ def replace_if_changed(path: Path | str, write: Callable[[Path], None]) -> bool:
     ``write`` receives a temporary path.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=UNFINISHED) as folder:
+    with ExitStack() as aside:
+        with _written_by_name(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            folder = aside.enter_context(tempfile.TemporaryDirectory(dir=path.parent, prefix=UNFINISHED))
         fresh = Path(folder) / path.name
         write(fresh)
         return move_if_changed(fresh, path)

@@ -1,12 +1,22 @@
 """Files appear whole or not at all, and unchanged content keeps its date."""
 
+import errno
 import os
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from ionsieve import tables
-from ionsieve.artifacts import atomic_path, digest, read_json, replace_if_changed, write_json, write_text
+from ionsieve.artifacts import (
+    CannotWrite,
+    atomic_path,
+    digest,
+    read_json,
+    replace_if_changed,
+    write_json,
+    write_text,
+)
 from ionsieve.errors import CandidateFailed, DataError
 from ionsieve.outcome import candidate_outcome, clear_failed, require_ok
 
@@ -21,6 +31,22 @@ def test_a_writer_that_fails_leaves_the_old_file_and_no_debris(tmp_path):
         raise OSError("disk full")
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("write", [write_text, lambda path, _: replace_if_changed(path, lambda _: None)])
+def test_a_place_that_cannot_be_written_is_named_and_no_temporary_file_is(tmp_path, write):
+    (tmp_path / "file").touch()
+    for path, number in ((tmp_path / "file" / "x.csv", errno.ENOTDIR), (Path("/proc/x.csv"), errno.ENOENT)):
+        if not path.parent.exists():
+            continue  # no /proc on this machine
+        with pytest.raises(CannotWrite, match=f"^{path} cannot be written: ") as caught:
+            write(path, "text")
+        assert caught.value.errno == number and ".writing-" not in str(caught.value)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(CannotWrite, match="folder cannot be written"):
+        write_text(folder, "text")
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "file", folder]
 
 
 def test_an_empty_result_is_an_error(tmp_path):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from ionsieve.artifacts import CannotWrite
 from ionsieve.errors import IonSieveError
 from ionsieve.ions import WORKING_IONS
 
@@ -39,6 +40,8 @@ def mistakes_told() -> Iterator[None]:
     except BrokenPipeError:
         # The reader has what it wants; Python's own flush at exit must not complain either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except CannotWrite as error:
+        stop(str(error), BAD_CALL)
     except OSError as error:
         stop(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", BAD_CALL)
     except IonSieveError as error:

