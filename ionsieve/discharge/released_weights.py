@@ -71,6 +71,8 @@ _LAYERS = (
 )
 _LANDMARK = "material_nn.embedding.weight"
 _NAMES_SHOWN = 3
+# How the files begin that torch writes, today and before version 1.6.
+_ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
 # Of batch norm; nothing is computed from it, and old versions of torch do not write it.
 _COUNTER = "num_batches_tracked"
 
@@ -128,7 +130,13 @@ def read_members(file: Path) -> list[Discharge]:
     ------
     DataError : it is missing, damaged, holds objects other than tensors and plain values, or other weights.
     """
-    found = list(_state_dicts(_read(file), file))
+    content = _read(file)
+    try:
+        found = list(_state_dicts(content, file))
+    except RecursionError as error:
+        raise DataError(
+            f"{file} holds itself, or too much within each other; save a state dict alone"
+        ) from error
     if not found:
         raise DataError(
             f"{file} holds no DRXNet weights: no {_LANDMARK!r} in it; give files such as DRXNet's"
@@ -140,6 +148,16 @@ def read_members(file: Path) -> list[Discharge]:
 def _read(file: Path) -> object:
     if not file.is_file():
         raise DataError(f"{file} is no file; name files of weights, such as DRXNet's pretrained/model_0")
+    try:
+        with file.open("rb") as handle:
+            start = handle.read(len(_ZIP))
+    except OSError as error:
+        raise DataError(f"{file} cannot be read: {error.strerror or error}") from error
+    if not start.startswith((_ZIP, _PICKLE)):
+        what = f"begins with {start!r}" if start else "is empty"
+        raise DataError(
+            f"{file} is no torch file: it {what}; give files such as DRXNet's pretrained/model_0, unpacked"
+        )
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -200,9 +218,13 @@ def _network(weights: Mapping[str, Any], file: Path) -> Discharge:
                 f"{file}: {theirs[name]} is of shape {shape}, and of {tuple(weight.shape)} in the released"
                 " network: weights of another size"
             )
-        if found.is_complex() or not torch.isfinite(found).all():
-            raise DataError(f"{file}: {theirs[name]} holds what is no finite real number; copy the file anew")
+        if found.layout != torch.strided or found.is_quantized or found.is_meta or found.is_complex():
+            raise DataError(
+                f"{file}: {theirs[name]} is no plain tensor of real numbers; save the weights as such"
+            )
         converted[name] = found.to(weight.dtype)
+        if not torch.isfinite(converted[name]).all():
+            raise DataError(f"{file}: {theirs[name]} holds what is no finite number; copy the file anew")
     network.load_state_dict(own | converted)
     return network.eval()
 

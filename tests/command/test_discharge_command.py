@@ -1,6 +1,7 @@
 """`ionsieve discharge` and `ionsieve discharge-convert`, as users call them."""
 
 import io
+import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -221,13 +222,24 @@ def test_a_conversion_is_the_same_each_time_and_may_be_repeated(run):
 
 
 def test_weights_that_cannot_be_used_are_refused_in_one_line(run, model):
-    Path("text").write_text("no weights")
+    Path("text.pt").write_text("no weights")
     Path("file").touch()
+    Path("folder").mkdir()
+    with zipfile.ZipFile("archive.zip", "w") as archive:
+        archive.writestr("notes", "no weights")
+    torch.save({"layer.weight": torch.zeros(3)}, "other.pt")
+    torch.save({released_name(n): w for n, w in untrained(PUBLISHED).state_dict().items()}, "weights.pt")
     for arguments, message in (
         (["absent", "--out", "model"], "absent is no file; name files of weights"),
-        (["text", "--out", "model"], "text"),
-        (["text", "--out", "file"], "--out file is no folder"),
-        (["text", "--out", model], "holds a model that was not converted"),
+        (["folder", "--out", "model"], "folder is no file; name files of weights"),
+        (["text.pt", "--out", "model"], "text.pt is no torch file: it begins with b'no w'"),
+        (["file", "--out", "model"], "file is no torch file: it is empty"),
+        (["archive.zip", "--out", "model"], "archive.zip is damaged or is no torch file"),
+        (["other.pt", "--out", "model"], "other.pt holds no DRXNet weights"),
+        (["weights.pt", "weights.pt", "--out", "model"], "weights.pt holds the weights of weights.pt again"),
+        (["weights.pt", "text.pt", "--out", "model"], "text.pt is no torch file"),
+        (["text.pt", "--out", "file"], "--out file is no folder"),
+        (["text.pt", "--out", model], "holds a model that was not converted"),
     ):
         result = run("discharge-convert", *arguments)
         assert result.exit_code == 2 and result.stderr.count("\n") == 1

@@ -192,6 +192,7 @@ def test_files_that_hold_no_such_weights_are_refused(tmp_path, put):
     cases = {
         "nothing": b"",
         "text": b"not a file of weights\n",
+        "pointer": b"version https://git-lfs.github.com/spec/v1\n",
         "half": put(as_released(), "whole").read_bytes()[:100_000],
     }
     for name, content in cases.items():
@@ -204,6 +205,13 @@ def test_files_that_hold_no_such_weights_are_refused(tmp_path, put):
     for path in (tmp_path / "absent", tmp_path):
         with pytest.raises(DataError, match="is no file; name files of weights"):
             read_members(path)
+
+
+def test_a_file_that_holds_itself_is_refused(put):
+    content: dict[str, object] = {"epoch": 3}
+    content["self"] = content
+    with pytest.raises(DataError, match="holds itself"):
+        read_members(put(content))
 
 
 def changed(name: str, weight: torch.Tensor | None) -> OrderedDict[str, torch.Tensor]:
@@ -222,6 +230,13 @@ def changed(name: str, weight: torch.Tensor | None) -> OrderedDict[str, torch.Te
         (changed("fc.extra.bias", torch.zeros(1)), "has beside .* fc.extra.bias"),
         (changed("delta_N.weight", torch.zeros(64, 1)), r"of shape \(64, 1\), and of \(32, 1\)"),
         (changed("delta_N.weight", torch.full((32, 1), torch.nan)), "delta_N.weight holds what is no finite"),
+        (
+            changed("delta_N.weight", torch.full((32, 1), 1e300, dtype=torch.float64)),
+            "delta_N.weight holds what is no finite",
+        ),
+        (changed("delta_N.weight", torch.zeros(32, 1, dtype=torch.complex64)), "is no plain tensor"),
+        (changed("delta_N.weight", torch.zeros(32, 1).to_sparse()), "is no plain tensor"),
+        (changed("delta_N.weight", torch.zeros(32, 1, device="meta")), "is no plain tensor"),
     ],
 )
 def test_weights_of_another_network_are_refused(put, weights, words):
