@@ -6,10 +6,12 @@ those of the file. What the table does not tell, composition, active mass and wi
 
 The capacity is that of the discharge counter, which may run on or begin anew with each step or cycle, or the
 integral of the current over time. Which sign of the current is a discharge shows in the voltage: it falls.
+Rows that are not in the order of time are sorted by it. Cycles at another rate are another test.
 """
 
 import gzip
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -18,7 +20,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ionsieve.discharge.cycling import EXPERIMENT, CyclingError, CyclingTest, Profile, SetAside
+from ionsieve.discharge.cycling import (
+    EXPERIMENT,
+    RATE_TOLERANCE,
+    CyclingError,
+    CyclingTest,
+    Profile,
+    SetAside,
+)
+from ionsieve.discharge.profiles import LIMIT_REACHED_V
 from ionsieve.errors import DataError, first_line
 
 VOLTAGE, TIME, CURRENT, CYCLE = "voltage_V", "time_s", "current_A", "cycle"
@@ -45,11 +55,22 @@ BATTERY_DATA_FORMAT = {
 }
 # Less than this share of the usual current is none.
 NO_CURRENT_SHARE = 0.02
-# A cycle whose current is further from the rate than this share of it was cycled at another rate.
-RATE_TOLERANCE = 0.2
+# Cycles whose currents differ by no more than this share are of one test, where its rate is not given.
+SAME_RATE_SHARE = 0.1
+# A discharge that passes more than this share of its capacity at another current is one of two rates.
+OTHER_CURRENT_SHARE = 0.1
+# Rows that are put in an order in which the voltage goes up and down so many times as much are put in a wrong
+# one: the times of several steps count from 0 each.
+WORSE_ORDER = 2.0
 # Beyond the largest of what is recorded, times since 1970 in ms, lies no number but a slip.
 LARGEST_NUMBER = 1e13
 SECONDS_PER_HOUR = 3600.0
+_EC_LAB_HEADER = re.compile(rb"Nb header lines\s*:\s*(\d+)")
+_HEAD_BYTES = 4096
+_COMMAS = (
+    "numbers may have a decimal comma only where semicolons or tabs separate the values and no number has a"
+    " point; else write them all with a decimal point"
+)
 MILLI = 1e-3
 
 
@@ -123,12 +144,16 @@ class Cell:
         return cls(**values)
 
 
-def read(path: Path, cell: Cell) -> tuple[CyclingTest, list[SetAside]]:
-    """The test of one cycler file.
+def read(path: Path, cell: Cell) -> tuple[list[CyclingTest], list[SetAside]]:
+    """The tests of one cycler file: one, or one for each rate where the cell does not tell the rate.
+
+    Where it does, cycles at another rate are set aside. Without a current the rate shows in the counter and
+    the time; without these either, all cycles are taken to be at the given rate.
 
     Raises
     ------
-    DataError : the file cannot be read, lacks a column, holds no discharge, or the cell is impossible.
+    DataError : the file cannot be read, lacks a column, holds no discharge, is not in the order of time and
+        cannot be put into it, or the cell is impossible.
     """
     table = _table(path, cell.columns)
     usable = np.isfinite(table.to_numpy()).all(axis=1)
@@ -140,60 +165,79 @@ def read(path: Path, cell: Cell) -> tuple[CyclingTest, list[SetAside]]:
                 f"{int((~usable).sum())} of {len(usable)} rows lack a number in {', '.join(table.columns)}"
             )
         reason = f"{int((~usable).sum())} rows lack a number in one of {', '.join(table.columns)}"
-        set_aside.append(SetAside(path.name, test_id, None, reason))
-    table = table.loc[usable].reset_index(drop=True)
+        set_aside.append(SetAside(path.name, test_id, None, reason, partly=True))
+    table, sorting = _in_order(table.loc[usable].reset_index(drop=True))
+    if sorting:
+        set_aside.append(SetAside(path.name, test_id, None, sorting, partly=True))
     sign = _signs(table)
     if not np.any(sign < 0):
         raise DataError("holds no discharge: no rows in which current flows and the voltage falls")
     cycles = _cycles(table, sign)
     increments = _increments(table, sign, cell.active_mass_mg)
-    rates = _rates(table, sign, cycles, cell.active_mass_mg)
-    rate = cell.rate_mA_per_g
-    if rate is None:
-        if not rates:
-            raise DataError("the rate is not given, and cannot be told without a current; give rate_mA_per_g")
-        rate = float(f"{np.median(list(rates.values())):.3g}")
-    profiles = []
+    rates = _rates(table, sign, cycles, increments, cell.active_mass_mg)
+    if cell.rate_mA_per_g is None and not rates:
+        raise DataError(
+            "the rate is not given, and cannot be told without a current, or a counter and the time; give"
+            " rate_mA_per_g"
+        )
+    profiles: dict[int, Profile] = {}
     for cycle in sorted(set(cycles[sign < 0].tolist())):
         rows = np.flatnonzero((cycles == cycle) & (sign < 0))
-        measured = rates.get(cycle, rate)
-        if abs(measured - rate) > RATE_TOLERANCE * rate:
-            reason = f"cycled at {measured:.3g} mA/g, the test at {rate:.3g}"
+        reason = "" if cycle in rates or cell.rate_mA_per_g else "its rate cannot be told; give rate_mA_per_g"
+        reason = reason or _other_rate(rates.get(cycle), cell.rate_mA_per_g)
+        reason = reason or _two_rates(table, rows, increments, cell) or _disorder(table, rows)
+        if reason:
             set_aside.append(SetAside(path.name, test_id, cycle, reason))
-            continue
-        profiles.append(Profile(cycle, table[VOLTAGE].to_numpy()[rows], np.cumsum(increments[rows])))
-    test = CyclingTest(
-        test_id,
-        cell.composition,
-        cell.label,
-        rate,
-        cell.voltage_low_V,
-        cell.voltage_high_V,
-        tuple(profiles),
-        path.name,
-        cell.active_mass_mg,
-        cell.electrode_mass_mg,
-    )
-    return test, set_aside
+        else:
+            voltage_V = table[VOLTAGE].to_numpy()[rows]
+            profiles[cycle] = Profile(cycle, voltage_V, np.cumsum(increments[rows]))
+    groups = _by_rate(rates) if cell.rate_mA_per_g is None else [(cell.rate_mA_per_g, sorted(profiles))]
+    tests = [
+        CyclingTest(
+            test_id if len(groups) == 1 else f"{test_id}-{rate:g}mA_per_g",
+            cell.composition,
+            cell.label,
+            rate,
+            cell.voltage_low_V,
+            cell.voltage_high_V,
+            tuple(profiles[cycle] for cycle in members if cycle in profiles),
+            path.name,
+            cell.active_mass_mg,
+            cell.electrode_mass_mg,
+        )
+        for rate, members in groups
+    ]
+    return tests, set_aside
 
 
 def _table(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
     """The columns that are needed, as numbers in the units of their names; what is no number is NaN."""
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        if header := _EC_LAB_HEADER.search(content[:_HEAD_BYTES]):
+            raise DataError(_ec_lab_hint(path.name, int(header[1])))
         text = content.decode("utf-8-sig")
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror or error}") from error
     except (UnicodeDecodeError, EOFError) as error:
         raise DataError(f"is not UTF-8 text: {first_line(error)}; save it as CSV in UTF-8") from error
-    lines = text.splitlines()
-    head = next((line for line in lines if line.strip()), "")
-    separator = max(",;\t", key=head.count)
-    decimal = "," if separator != "," and "," in "".join(lines[1:3]) else "."
+    rows = [line for line in text.splitlines() if line.strip()][:2]
+    separator = next((mark for mark in "\t;," if all(mark in row for row in rows)), ",")
+    decimal = "," if _has_decimal(",", text, separator) and not _has_decimal(".", text, separator) else "."
+    options: dict[str, Any] = {"sep": separator, "decimal": decimal, "low_memory": False}
     try:
-        table = pd.read_csv(io.StringIO(text), sep=separator, decimal=decimal, low_memory=False)
+        table = pd.read_csv(io.StringIO(text), **options)
+        if not isinstance(table.index, pd.RangeIndex):
+            # More values than names: pandas takes the first ones for names of rows.
+            if not table.iloc[:, -table.index.nlevels :].isna().all(axis=None):
+                raise DataError(
+                    f"has more values in a row than names in its first line, {len(table.columns)}; {_COMMAS}"
+                )
+            table = pd.read_csv(io.StringIO(text), index_col=False, **options)
     except (ValueError, pd.errors.ParserError) as error:
-        raise DataError(f"is no CSV table: {first_line(error)}") from error
+        raise DataError(
+            f"is no CSV table: {first_line(error)}; the first line must name the columns, and {_COMMAS}"
+        ) from error
     table.columns = table.columns.astype(str).str.strip()
     found: dict[str, np.ndarray] = {}
     for quantity, (target, scale) in QUANTITIES.items():
@@ -206,6 +250,7 @@ def _table(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
         else:
             name = next((label for label in BATTERY_DATA_FORMAT.get(quantity, ()) if label in table), None)
         if name is not None and target not in found:
+            _check_commas(table[name])
             values = pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=float)
             found[target] = np.where(np.abs(values) <= LARGEST_NUMBER, values, np.nan) * scale
     counted = COUNTER_AH in found or COUNTER_SPECIFIC in found
@@ -220,6 +265,32 @@ def _table(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
     if table.empty:
         raise DataError("holds no row below its first line")
     return pd.DataFrame(found)
+
+
+def _ec_lab_hint(name: str, header_lines: int) -> str:
+    return (
+        f"begins with a header of EC-Lab ('Nb header lines : {header_lines}'), and the first line must name"
+        f" the columns; cut it off with `tail -n +{header_lines} {name} | iconv -f latin1 -t utf8 > NEW.txt`,"
+        " or export without it"
+    )
+
+
+def _has_decimal(mark: str, text: str, separator: str) -> bool:
+    """Whether a value of a table has a decimal comma or point; the comma separates no values then."""
+    if separator == ",":
+        return mark == "."
+    number = rf"[+-]?\d*{re.escape(mark)}\d+(?:[eE][+-]?\d+)?"
+    return re.search(rf'(?m)(?:^|{separator}) *"?{number}"? *(?={separator}|\r|$)', text) is not None
+
+
+def _check_commas(column: pd.Series) -> None:
+    """Raise DataError where numbers of a column have a decimal comma that reading the file did not allow."""
+    if pd.api.types.is_numeric_dtype(column):
+        return
+    texts = column.dropna().astype(str).str.strip()
+    commas = texts[texts.str.fullmatch(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")]
+    if not commas.empty:
+        raise DataError(f"column {column.name!r} holds {commas.iloc[0]!r}; {_COMMAS}")
 
 
 def _shown(table: pd.DataFrame) -> str:
@@ -291,13 +362,121 @@ def _specific(amperehours: np.ndarray, active_mass_mg: float) -> np.ndarray:
 
 
 def _rates(
-    table: pd.DataFrame, sign: np.ndarray, cycles: np.ndarray, active_mass_mg: float
+    table: pd.DataFrame, sign: np.ndarray, cycles: np.ndarray, increments: np.ndarray, active_mass_mg: float
 ) -> dict[int, float]:
-    """Median current of each discharge in mA/g, by cycle; empty without a current."""
-    if CURRENT not in table:
+    """Rate of each discharge in mA/g, by cycle: the median current, else what the counter tells of the whole.
+
+    Empty where neither a current nor a time is there.
+    """
+    rates = {}
+    if CURRENT not in table and TIME not in table:
         return {}
-    current = _specific(np.abs(table[CURRENT].to_numpy()), active_mass_mg)
-    return {
-        int(cycle): float(np.median(current[(cycles == cycle) & (sign < 0)]))
-        for cycle in np.unique(cycles[sign < 0])
-    }
+    for cycle in np.unique(cycles[sign < 0]).tolist():
+        rows = np.flatnonzero((cycles == cycle) & (sign < 0))
+        if CURRENT in table:
+            rate = float(np.median(_specific(np.abs(table[CURRENT].to_numpy()[rows]), active_mass_mg)))
+        else:
+            time_s = table[TIME].to_numpy()
+            passed_h = (time_s[rows[-1]] - time_s[max(rows[0] - 1, 0)]) / SECONDS_PER_HOUR
+            rate = float(increments[rows].sum()) / passed_h if passed_h > 0 else 0.0
+        if rate > 0:
+            rates[cycle] = rate
+    return rates
+
+
+def _by_rate(rates: Mapping[int, float]) -> list[tuple[float, list[int]]]:
+    """Rates, rising, to three digits, and the cycles at each."""
+    groups: list[list[int]] = []
+    for cycle in sorted(rates, key=lambda cycle: (rates[cycle], cycle)):
+        if groups and rates[cycle] <= rates[groups[-1][0]] * (1 + SAME_RATE_SHARE):
+            groups[-1].append(cycle)
+        else:
+            groups.append([cycle])
+    return [(float(f"{np.median([rates[cycle] for cycle in group]):.3g}"), sorted(group)) for group in groups]
+
+
+def _other_rate(measured: float | None, given: float | None) -> str:
+    """What is wrong with the rate of a cycle, in words; empty where nothing is, or nothing tells."""
+    if measured is None or given is None or abs(measured - given) <= RATE_TOLERANCE * given:
+        return ""
+    return f"cycled at {measured:.3g} mA/g, the test at {given:.3g}"
+
+
+def _two_rates(table: pd.DataFrame, rows: np.ndarray, increments: np.ndarray, cell: Cell) -> str:
+    """Why a discharge is at no single rate, in words; empty where it is. A hold at the lower limit is cut."""
+    if CURRENT not in table:
+        return ""
+    rows = rows[table[VOLTAGE].to_numpy()[rows] > cell.voltage_low_V + LIMIT_REACHED_V]
+    if not increments[rows].sum() > 0:
+        return ""
+    current = np.abs(table[CURRENT].to_numpy()[rows])
+    usual = float(np.median(current))
+    other = np.abs(current - usual) > RATE_TOLERANCE * usual
+    share = float(increments[rows][other].sum() / increments[rows].sum())
+    if share <= OTHER_CURRENT_SHARE:
+        return ""
+    usual = float(_specific(np.array(usual), cell.active_mass_mg))
+    return f"two rates in one discharge: {share:.0%} of it passed at another current than {usual:.3g} mA/g"
+
+
+def _in_order(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The rows in the order of time, and what was done, in words; as they are where time counts from 0 again.
+
+    Raises
+    ------
+    DataError : different rows that are not neighbours have the same time, so that no order is told.
+    """
+    if TIME not in table:
+        return table, ""
+    time_s = table[TIME].to_numpy()
+    steps_s = np.diff(time_s)
+    falls = int(np.sum(steps_s < 0))
+    if not falls:
+        return table, ""
+    # A file from the last row to the first has its rows of one time in that order too.
+    backwards = bool(np.all(steps_s <= 0))
+    order = np.arange(len(table))[::-1] if backwards else np.argsort(time_s, kind="stable")
+    ordered = table.iloc[order].reset_index(drop=True)
+    if _changes(ordered) > _changes(table) or _wandering_V(ordered) > WORSE_ORDER * _wandering_V(table):
+        return table, ""
+    values = table.to_numpy()[order]
+    apart = (np.diff(time_s[order]) == 0) & (np.diff(order) != 1) & (values[1:] != values[:-1]).any(axis=1)
+    if apart.any() and not backwards:
+        raise DataError(
+            f"rows are not in the order of time, and {int(apart.sum())} share their time with another: which"
+            " came first is not told; export the file in the order of the record"
+        )
+    return ordered, f"rows were sorted by time: {falls} stood after a later one"
+
+
+def _changes(table: pd.DataFrame) -> int:
+    """How often the cycle changes, or between charge, discharge and rest, from row to row."""
+    changes = np.zeros(len(table) - 1, dtype=bool)
+    if CYCLE in table:
+        changes |= np.diff(table[CYCLE].to_numpy()) != 0
+    if CURRENT in table:
+        changes |= np.diff(_signs(table)) != 0
+    return int(changes.sum())
+
+
+def _wandering_V(table: pd.DataFrame) -> float:
+    """How far the voltage goes up and down in all, from row to row."""
+    return float(np.abs(np.diff(table[VOLTAGE].to_numpy())).sum())
+
+
+def _disorder(table: pd.DataFrame, rows: np.ndarray) -> str:
+    """Why the rows of a discharge are in no order, in words; empty where they are.
+
+    Where the time counts from 0 again, a step of the discharge starts; any other fall is of mixed-up rows.
+    """
+    if TIME not in table:
+        return ""
+    start = 0
+    time_s = table[TIME].to_numpy()[rows]
+    for fall in np.flatnonzero((np.diff(time_s) < 0) & (np.diff(rows) == 1)).tolist():
+        if time_s[fall + 1] > time_s[min(start + 1, fall)]:
+            return (
+                "rows are not in the order of time, which counts from 0 more than once: they cannot be sorted"
+            )
+        start = fall + 1
+    return ""

@@ -17,6 +17,8 @@ DISCHARGE, CHARGE = "discharge", "charge"
 # What no cell is cycled beyond: a rate or voltage outside is a slip of units (mV, A/g), not a test.
 LARGEST_RATE_MA_PER_G = 1e6
 LARGEST_VOLTAGE_V = 10.0
+# A cycle whose current is further from the rate than this share of it was cycled at another rate.
+RATE_TOLERANCE = 0.2
 
 R = TypeVar("R")
 
@@ -107,12 +109,14 @@ class SetAside:
     test_id : the test, or the file's name where no test could be read from it.
     cycle : its number, or None for the whole test.
     reason : in words.
+    partly : the rest of the test is used, so that it does not count as one that is set aside.
     """
 
     source: str
     test_id: str
     cycle: int | None
     reason: str
+    partly: bool = False
 
 
 def read_each(

@@ -23,7 +23,7 @@ from ionsieve.errors import DataError
 from ionsieve.tables import DISCHARGE_POINTS, DISCHARGE_REJECTS, write_table
 
 # Raised when the same records would give other points.
-PROCESSING_VERSION = 1
+PROCESSING_VERSION = 2
 POINTS_FILE, REJECTS_FILE, PROVENANCE_FILE = "points.parquet", "rejects.parquet", "provenance.json"
 
 
@@ -110,7 +110,7 @@ def provenance(dataset: Dataset, inputs: Mapping[str, str]) -> dict[str, Any]:
         "n_tests_with_points": int(points["test_id"].nunique()),
         "n_cycles": int(points.groupby(["test_id", "cycle"]).ngroups),
         "n_points": len(points),
-        "n_tests_set_aside": sum(row.cycle is None for row in dataset.set_aside),
+        "n_tests_set_aside": sum(row.cycle is None and not row.partly for row in dataset.set_aside),
         "n_cycles_set_aside": sum(row.cycle is not None for row in dataset.set_aside),
         "reasons": dict(sorted(Counter(_kind(row.reason) for row in dataset.set_aside).items())),
         "processing": _processing(),

@@ -60,7 +60,7 @@ def _test(rows: pd.DataFrame, test_id: str, source: str) -> tuple[CyclingTest, l
     set_aside = []
     if not whole.all():
         reason = f"{int((~whole).sum())} points without a whole cycle number"
-        set_aside.append(SetAside(source, test_id, None, reason))
+        set_aside.append(SetAside(source, test_id, None, reason, partly=True))
     profiles = []
     for cycle, points in rows[whole].groupby("cycle", sort=True):
         ordered = points.sort_values("Vii", kind="stable")

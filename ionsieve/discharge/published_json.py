@@ -30,6 +30,7 @@ from ionsieve.discharge.cycling import (
     CHARGE,
     DISCHARGE,
     EXPERIMENT,
+    RATE_TOLERANCE,
     CyclingError,
     CyclingTest,
     Profile,
@@ -112,6 +113,7 @@ def _test(document: object, test_id: str, source: str) -> tuple[CyclingTest, lis
             f"unknown layout: no {', '.join(missing)}; the keys are {_shown(document)}; looked for"
             f" {'; '.join(' or '.join(SPELLINGS[field]) for field in missing)} (any case, a unit in brackets)"
         )
+    rate_mA_per_g = _number(document, RATE)
     profiles: list[Profile] = []
     set_aside = []
     for field, direction in ((DISCHARGES, DISCHARGE), (CHARGES, CHARGE)):
@@ -125,15 +127,16 @@ def _test(document: object, test_id: str, source: str) -> tuple[CyclingTest, lis
             raise CyclingError(f"{key} is {type(records).__name__}, must be a list with an entry per cycle")
         for number, record in enumerate(records, start=1):
             try:
-                profiles.append(_profile(record, direction))
+                profiles.append(_profile(record, direction, rate_mA_per_g))
             except CyclingError as error:
                 if direction == DISCHARGE:
-                    set_aside.append(SetAside(source, test_id, None, f"entry {number} of {key}: {error}"))
+                    reason = f"entry {number} of {key}: {error}"
+                    set_aside.append(SetAside(source, test_id, None, reason, partly=True))
     test = CyclingTest(
         test_id=test_id,
         composition=_formula(document[_named(document, COMPOSITION)]),
         label=EXPERIMENT,
-        rate_mA_per_g=_number(document, RATE),
+        rate_mA_per_g=rate_mA_per_g,
         voltage_low_V=_number(document, LOW),
         voltage_high_V=_number(document, HIGH),
         profiles=tuple(profiles),
@@ -144,7 +147,7 @@ def _test(document: object, test_id: str, source: str) -> tuple[CyclingTest, lis
     return test, set_aside
 
 
-def _profile(record: object, direction: str) -> Profile:
+def _profile(record: object, direction: str, rate_mA_per_g: float) -> Profile:
     """One cycle: an object with its number in it, or a pair of the number and the object."""
     cycle: object = None
     if isinstance(record, Sequence) and not isinstance(record, str) and len(record) == 2:
@@ -165,6 +168,12 @@ def _profile(record: object, direction: str) -> Profile:
         raise CyclingError(f"cycle number {cycle!r} is no number") from error
     if not (math.isfinite(number) and number == int(number) and abs(number) < 1e6):
         raise CyclingError(f"cycle number {cycle!r} is no whole number")
+    key = _key(record, RATE)
+    # A current without a unit, or not per gram, tells no rate.
+    if key is not None and _written_unit(key) in UNITS[RATE]:
+        own = _float(record[key]) * _unit(key, RATE)
+        if abs(own - rate_mA_per_g) > RATE_TOLERANCE * rate_mA_per_g:
+            raise CyclingError(f"cycled at another rate: {own:.3g} mA/g, and the test at {rate_mA_per_g:.3g}")
     return Profile(int(number), _values(record, VOLTAGE), _values(record, CAPACITY), direction)
 
 
@@ -226,13 +235,18 @@ def _plain(key: str) -> str:
 
 
 def _unit(key: str, field: str) -> float:
-    found = re.search(r"[(\[]([^)\]]*)[)\]]", key)
-    if found is None:
+    unit = _written_unit(key)
+    if unit is None:
         return 1.0
-    unit = re.sub(r"[\s^{}]", "", found.group(1).lower())
     if unit not in UNITS[field]:
         raise CyclingError(f"unknown unit of {key}; known: {', '.join(UNITS[field])}")
     return UNITS[field][unit]
+
+
+def _written_unit(key: str) -> str | None:
+    """What stands in brackets, without case and spaces; None without brackets."""
+    found = re.search(r"[(\[]([^)\]]*)[)\]]", key)
+    return None if found is None else re.sub(r"[\s^{}]", "", found.group(1).lower())
 
 
 def _shown(record: Mapping[str, Any]) -> str:

@@ -63,22 +63,29 @@ def read(paths: Iterable[Path], cells: Mapping[str, Cell] | None = None) -> Read
     digests: list[tuple[str, str]] = []
     seen: dict[str, str] = {}
     for path in files:
-        found = digest(path)
         beside = _cell_file(path)
-        digests.append((path.name, found))
-        if path.name in cells:
-            digests.append((f"cell of {path.name}", _cell_digest(cells[path.name])))
-        elif beside is not None:
-            digests.append((beside.name, digest(beside)))
+        try:
+            found = digest(path)
+            digests.append((path.name, found))
+            if path.name in cells:
+                digests.append((f"cell of {path.name}", _cell_digest(cells[path.name])))
+            elif beside is not None:
+                digests.append((beside.name, digest(beside)))
+        except OSError as error:
+            reason = f"cannot be read: {error.strerror or error}"
+            set_aside.append(SetAside(path.name, path.name, None, reason))
+            continue
         if found in seen and beside is None and path.name not in cells:
             set_aside.append(SetAside(path.name, path.name, None, f"given twice: same file as {seen[found]}"))
             continue
-        seen.setdefault(found, path.name)
         try:
             read_tests, bad = _read_file(path, beside, cells.get(path.name))
         except DataError as error:
             set_aside.append(SetAside(path.name, path.name, None, str(error)))
         else:
+            # Only what was read makes another copy needless: it may have what this one lacks.
+            if read_tests:
+                seen.setdefault(found, path.name)
             tests.extend(read_tests)
             set_aside.extend(bad)
     return Reading(tuple(tests), tuple(set_aside), _by_name(digests))
@@ -89,7 +96,12 @@ def _files(paths: Iterable[Path]) -> list[Path]:
     files: set[Path] = set()
     for path in map(Path, paths):
         if path.is_dir():
-            inside = [file for file in path.rglob("*") if file.is_file() and file.name.endswith(SUFFIXES)]
+            # A link to nothing is a file too, one that cannot be read.
+            inside = [
+                file
+                for file in path.rglob("*")
+                if file.name.endswith(SUFFIXES) and (file.is_file() or not file.exists())
+            ]
             if not inside:
                 raise DataError(f"{path} holds no file that ends with {', '.join(SUFFIXES)}")
             files.update(file.resolve() for file in inside)
@@ -97,7 +109,14 @@ def _files(paths: Iterable[Path]) -> list[Path]:
             files.add(path.resolve())
         else:
             raise DataError(f"{path} does not exist (seen from {Path.cwd()})")
-    return sorted(files, key=lambda file: (file.name, digest(file), str(file)))
+    return sorted(files, key=lambda file: (file.name, _content(file), str(file)))
+
+
+def _content(file: Path) -> str:
+    try:
+        return digest(file)
+    except OSError:
+        return ""
 
 
 def _by_name(digests: list[tuple[str, str]]) -> dict[str, str]:
@@ -129,8 +148,7 @@ def _read_file(
                 " voltage_low_V and voltage_high_V"
             )
         cell = _cell(beside)
-    test, set_aside = cycler_table.read(path, cell)
-    return [test], set_aside
+    return cycler_table.read(path, cell)
 
 
 def _head(path: Path) -> str:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ionsieve.discharge import cycler_table, point_table, published_json, reading
 from ionsieve.discharge.cycler_table import Cell
+from ionsieve.discharge.dataset import build, provenance
 from ionsieve.discharge.profiles import standardise_test
 from ionsieve.errors import DataError
 
@@ -222,6 +223,29 @@ def test_a_point_table_tells_tests_apart_by_conditions_whether_or_not_its_ids_ar
             assert_the_curve(test, 2)
 
 
+def test_a_cycle_of_the_published_json_that_tells_another_rate_is_set_aside(tmp_path):
+    document = raw_document(4)
+    for number, key, current in ((1, "current(A/g)", 0.1), (2, "rate(mA/g)", RATE), (3, "current(mA)", 0.04)):
+        _, cycle = document["discharge_info"][number]
+        document["discharge_info"][number] = [number + 1, cycle | {key: current}]
+    (test,), (aside,) = published_json.read(write_json(tmp_path / "cell.json", document))
+    assert [profile.cycle for profile in test.profiles if profile.direction == "discharge"] == [1, 3, 4]
+    assert (
+        aside.reason == ("entry 2 of discharge_info: cycled at another rate: 100 mA/g, and the test at 20")
+        and aside.partly
+    )
+
+
+def test_a_point_table_of_two_rates_is_a_test_for_each(tmp_path):
+    rows = pd.concat([point_rows(), point_rows(cycle=2, rate=100.0)])
+    rows.to_csv(tmp_path / "points.csv", index=False)
+    tests, set_aside = point_table.read(tmp_path / "points.csv")
+    assert not set_aside
+    assert [(test.rate_mA_per_g, [profile.cycle for profile in test.profiles]) for test in tests] == [
+        (20.0, [1]), (100.0, [2]),
+    ]  # fmt: skip
+
+
 def test_a_point_table_without_a_column_names_it(tmp_path):
     point_rows().drop(columns="rate").to_csv(tmp_path / "points.csv", index=False)
     with pytest.raises(DataError, match="lacks the columns rate; it has material_id"):
@@ -285,7 +309,8 @@ def cell(**changes):
 
 def read_rows(tmp_path, rows, given=None, **options):
     rows.to_csv(tmp_path / "cell.csv", index=False, **options)
-    return cycler_table.read(tmp_path / "cell.csv", given or cell())
+    (test,), set_aside = cycler_table.read(tmp_path / "cell.csv", given or cell())
+    return test, set_aside
 
 
 def test_bdf_with_a_counter_gives_the_curve_and_the_rate(tmp_path):
@@ -379,13 +404,150 @@ def test_missing_columns_are_named_with_those_that_are_there(tmp_path):
         read_rows(tmp_path, cycler_rows(), cell(columns={"voltage_V": "U"}))
 
 
-def test_cycles_at_another_rate_are_set_aside(tmp_path):
-    rows = cycler_rows(3).drop(columns="Discharging Capacity / Ah")
-    fast = rows["Cycle Count / 1"] == 3
-    rows.loc[fast, "Current / A"] *= 5
-    test, set_aside = read_rows(tmp_path, rows)
+def with_a_fast_cycle():
+    """Three cycles, the third at 100 mA/g."""
+    rows = cycler_rows(3)
+    rows.loc[rows["Cycle Count / 1"] == 3, "Current / A"] *= 5
+    return rows
+
+
+def test_cycles_at_another_rate_than_the_given_one_are_set_aside(tmp_path):
+    test, set_aside = read_rows(tmp_path, with_a_fast_cycle(), cell(rate_mA_per_g=RATE))
     assert [profile.cycle for profile in test.profiles] == [1, 2]
     assert [(row.cycle, row.reason) for row in set_aside] == [(3, "cycled at 100 mA/g, the test at 20")]
+
+
+def test_without_a_given_rate_cycles_at_two_rates_are_two_tests(tmp_path):
+    with_a_fast_cycle().to_csv(tmp_path / "cell.csv", index=False)
+    (slow, fast), set_aside = cycler_table.read(tmp_path / "cell.csv", cell())
+    assert not set_aside
+    assert (slow.test_id, slow.rate_mA_per_g) == ("cell-20mA_per_g", RATE)
+    assert (fast.test_id, fast.rate_mA_per_g) == ("cell-100mA_per_g", 5 * RATE)
+    assert [profile.cycle for profile in slow.profiles] == [1, 2]
+    assert [profile.cycle for profile in fast.profiles] == [3]
+
+
+def test_as_many_cycles_at_one_rate_as_at_another_are_not_labelled_with_a_rate_between(tmp_path):
+    rows = cycler_rows(2)
+    rows.loc[rows["Cycle Count / 1"] == 2, "Current / A"] *= 1.25
+    rows.to_csv(tmp_path / "cell.csv", index=False)
+    tests, _ = cycler_table.read(tmp_path / "cell.csv", cell())
+    assert [test.rate_mA_per_g for test in tests] == [20.0, 25.0]
+
+
+def test_a_discharge_at_two_rates_is_set_aside_and_a_hold_at_the_limit_is_none(tmp_path):
+    rows = cycler_rows(2)
+    discharged = (rows["Cycle Count / 1"] == 2) & (rows["Current / A"] < 0)
+    rows.loc[discharged & (rows["Voltage / V"] < 2.5), "Current / A"] *= 0.2
+    test, set_aside = read_rows(tmp_path, rows)
+    assert [profile.cycle for profile in test.profiles] == [1]
+    assert [row.cycle for row in set_aside] == [2]
+    assert "two rates in one discharge: 3" in set_aside[0].reason
+    hold = cycler_rows(1).iloc[[-1] * 60].assign(**{"Voltage / V": 1.5})
+    hold["Test Time / s"] += 60.0 * np.arange(1, 61)
+    hold["Current / A"] *= np.linspace(0.9, 0.1, 60)
+    hold["Discharging Capacity / Ah"] += np.linspace(0, 1e-4, 60)
+    test, set_aside = read_rows(tmp_path, pd.concat([cycler_rows(1), hold], ignore_index=True))
+    assert not set_aside and test.rate_mA_per_g == pytest.approx(RATE)
+
+
+def test_without_a_current_the_counter_and_the_time_tell_the_rate(tmp_path):
+    rows = cycler_rows(2).drop(columns="Current / A")
+    # An hour takes a fifth of the time: every cycle ran at 100 mA/g.
+    fast = rows.assign(**{"Test Time / s": rows["Test Time / s"] / 5})
+    assert read_rows(tmp_path, rows)[0].rate_mA_per_g == pytest.approx(RATE, rel=0.01)
+    assert read_rows(tmp_path, fast)[0].rate_mA_per_g == pytest.approx(5 * RATE, rel=0.01)
+    test, set_aside = read_rows(tmp_path, fast, cell(rate_mA_per_g=RATE))
+    assert not test.profiles
+    assert [row.reason for row in set_aside] == ["cycled at 100 mA/g, the test at 20"] * 2
+
+
+# The rows of a file in another order: backwards, cycle 2 before cycle 1, mixed, two neighbours exchanged.
+DISORDERS = {
+    "backwards": lambda rows: rows.iloc[::-1],
+    "blocks": lambda rows: pd.concat([rows[490:], rows[:490]]),
+    "mixed": lambda rows: rows.sample(frac=1.0, random_state=1),
+    "exchanged": lambda rows: rows.iloc[[*range(300), 301, 300, *range(302, len(rows))]],
+}
+
+
+@pytest.mark.parametrize("disorder", DISORDERS)
+@pytest.mark.parametrize("without", [[], ["Discharging Capacity / Ah"], ["Current / A"]])
+def test_rows_out_of_the_order_of_time_are_sorted_and_that_is_told(tmp_path, disorder, without):
+    rows = cycler_rows().drop(columns=without)
+    test, (aside,) = read_rows(tmp_path, DISORDERS[disorder](rows), cell(rate_mA_per_g=RATE))
+    assert aside.reason.startswith("rows were sorted by time: ")
+    assert aside.partly and aside.cycle is None
+    assert_the_curve(test, 2)
+
+
+def test_sorted_rows_do_not_count_as_a_test_that_is_set_aside(tmp_path):
+    test, set_aside = read_rows(tmp_path, cycler_rows().iloc[::-1])
+    found = provenance(build([test], set_aside), {})
+    assert found["n_tests_with_points"] == 1 and found["n_tests_set_aside"] == 0
+    assert found["reasons"] == {"rows were sorted by time": 1}
+
+
+def test_mixed_rows_that_share_a_time_are_refused(tmp_path):
+    rows = cycler_rows()
+    rows["Test Time / s"] = (rows["Test Time / s"] // 1000) * 1000
+    assert_the_curve(read_rows(tmp_path, rows)[0], 2)
+    with pytest.raises(DataError, match=r"\d+ share their time with another: which came first is not told"):
+        read_rows(tmp_path, DISORDERS["mixed"](rows))
+
+
+def test_times_that_count_from_zero_with_each_step_leave_the_rows_where_they_are(tmp_path):
+    rows = cycler_rows()
+    step = rows["Current / A"].ne(rows["Current / A"].shift()).cumsum()
+    rows["Test Time / s"] -= rows["Test Time / s"].groupby(step).transform("first")
+    test, set_aside = read_rows(tmp_path, rows)
+    assert not set_aside
+    assert_the_curve(test, 2)
+    test, (aside,) = read_rows(
+        tmp_path, DISORDERS["exchanged"](rows.drop(columns="Discharging Capacity / Ah"))
+    )
+    assert "counts from 0 more than once" in aside.reason and aside.cycle == 1
+    assert [profile.cycle for profile in test.profiles] == [2]
+
+
+def test_a_header_of_ec_lab_is_named_with_the_way_out(tmp_path):
+    header = "EC-Lab ASCII FILE\nNb header lines : 4 \n\n"
+    path = tmp_path / "cell.mpt"
+    path.write_bytes((header + "Temp\xe9rature\tEwe/V\n25\t3,25\n").encode("latin1"))
+    with pytest.raises(DataError, match=r"'Nb header lines : 4'.*tail -n \+4 cell\.mpt"):
+        cycler_table.read(path, cell())
+
+
+def test_decimal_commas_are_read_wherever_they_begin(tmp_path):
+    rows = cycler_rows().rename(columns={"Voltage / V": "Voltage, V"})
+    first = rows.iloc[:1].assign(**{"Voltage, V": 3, "Test Time / s": 0, "Current / A": 0})
+    text = first.astype(str).to_csv(index=False, sep=";").replace("0.0", "0")
+    text += rows.iloc[1:].to_csv(index=False, header=False, sep=";", decimal=",")
+    (tmp_path / "cell.csv").write_text(text)
+    (test,), _ = cycler_table.read(tmp_path / "cell.csv", cell(columns={"voltage_V": "Voltage, V"}))
+    assert_the_curve(test, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a;b;c\n3,25;0.1;1\n3,20;0.2;1\n", "column 'a' holds '3,25'; numbers may have a decimal comma only"),
+        ('a,b,c\n"3,25",0.1,1\n', "column 'a' holds '3,25'; numbers may have a decimal comma only"),
+        ("a,b,c\n3,25,0,1,1,0\n3,20,0,2,1,0\n", "more values in a row than names in its first line, 3"),
+        ("a,b,c\n3,0,1\n3,20,0,2,1,0\n", "is no CSV table: .*; the first line must name the columns"),
+    ],
+)
+def test_commas_that_are_not_clear_are_refused_with_the_way_out(tmp_path, text, reason):
+    (tmp_path / "cell.csv").write_text(text)
+    columns = {"voltage_V": "a", "current_A": "b", "time_s": "c"}
+    with pytest.raises(DataError, match=f"{reason}.*else write them all with a decimal point"):
+        cycler_table.read(tmp_path / "cell.csv", cell(columns=columns))
+
+
+def test_a_separator_after_the_last_value_moves_no_column(tmp_path):
+    lines = cycler_rows().to_csv(index=False).splitlines()
+    (tmp_path / "cell.csv").write_text("\n".join([lines[0], *(line + "," for line in lines[1:])]))
+    assert_the_curve(cycler_table.read(tmp_path / "cell.csv", cell())[0][0], 2)
 
 
 def test_damaged_rows_are_counted_and_a_damaged_table_is_refused(tmp_path):
@@ -438,16 +600,18 @@ COLUMNS = ["Voltage / V", "Current / A", "Test Time / s", "Cycle Count / 1", "Di
     columns=st.sets(st.sampled_from(COLUMNS), min_size=1),
     rows=st.lists(st.tuples(*[CELLS] * 5), max_size=15),
     repeated=st.integers(1, 3),
+    rate=st.sampled_from([RATE, None]),
 )
-def test_whatever_the_table_there_is_a_test_or_a_reason(tmp_path, columns, rows, repeated):
+def test_whatever_the_table_there_is_a_test_or_a_reason(tmp_path, columns, rows, repeated, rate):
     table = pd.DataFrame(rows * repeated, columns=COLUMNS)[sorted(columns)]
     try:
-        test, _ = read_rows(tmp_path, table, cell(rate_mA_per_g=RATE))
+        table.to_csv(tmp_path / "cell.csv", index=False)
+        tests, _ = cycler_table.read(tmp_path / "cell.csv", cell(rate_mA_per_g=rate))
     except DataError as error:
         assert str(error)
     else:
-        found = standardise_test(test)
-        assert found.profiles or found.set_aside
+        found = [standardise_test(test) for test in tests]
+        assert all(test.profiles or test.set_aside for test in found)
 
 
 # -------------------------------------------------------------------------------------- mix of files
@@ -480,6 +644,27 @@ def test_every_format_is_known_by_its_content_and_bad_files_stop_nothing(tmp_pat
     assert set(found.inputs) == {
         "published.json", "points.csv", "bdf.bdf.csv.gz", "bdf.yaml", *reasons,
     }  # fmt: skip
+
+
+def test_a_copy_is_needless_only_where_the_first_could_be_read(tmp_path):
+    content = cycler_rows().to_csv(index=False)
+    for name in ("a.csv", "b.csv", "c.csv", "d.csv"):
+        (tmp_path / name).write_text(content)
+    found = reading.read([tmp_path], {"c.csv": cell()})
+    assert [test.test_id for test in found.tests] == ["c"]
+    reasons = {row.source: row.reason for row in found.set_aside}
+    assert "needs a.yaml beside it" in reasons["a.csv"] and "needs b.yaml beside it" in reasons["b.csv"]
+    assert reasons["d.csv"] == "given twice: same file as c.csv"
+
+
+def test_a_file_that_cannot_be_opened_is_set_aside_and_stops_nothing(tmp_path):
+    point_rows().to_csv(tmp_path / "points.csv", index=False)
+    (tmp_path / "gone.csv").symlink_to(tmp_path / "nowhere.csv")
+    found = reading.read([tmp_path])
+    assert [test.test_id for test in found.tests] == ["points"]
+    assert [(row.source, row.reason) for row in found.set_aside] == [
+        ("nowhere.csv", "cannot be read: No such file or directory")
+    ]
 
 
 def test_a_cell_may_be_given_by_file_name_and_enters_the_inputs(tmp_path):
