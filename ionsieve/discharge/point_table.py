@@ -6,6 +6,7 @@ table or a running number, so that tests are told apart by their conditions, and
 running number.
 """
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,8 @@ def read(path: Path) -> tuple[list[CyclingTest], list[SetAside]]:
     """
     try:
         table = pd.read_csv(path, dtype={"composition": str, MATERIAL_ID: str}, encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror or error}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"cannot be read: {first_line(error)}") from error
     except (ValueError, pd.errors.ParserError) as error:
         raise DataError(f"is no CSV table: {first_line(error)}") from error
     table.columns = table.columns.str.strip()

@@ -667,6 +667,17 @@ def test_a_file_that_cannot_be_opened_is_set_aside_and_stops_nothing(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("rows", [cycler_rows(), point_rows()], ids=["cycler", "points"])
+def test_a_damaged_archive_is_set_aside(tmp_path, rows):
+    packed = bytearray(gzip.compress(rows.to_csv(index=False).encode()))
+    middle = len(packed) // 2
+    packed[middle : middle + 64] = bytes(64)
+    (tmp_path / "cell.csv.gz").write_bytes(packed)
+    found = reading.read([tmp_path], {"cell.csv.gz": cell()})
+    assert not found.tests
+    assert found.set_aside[0].reason.startswith(("cannot be read: ", "is not UTF-8 text: "))
+
+
 def test_a_cell_may_be_given_by_file_name_and_enters_the_inputs(tmp_path):
     cycler_rows().to_csv(tmp_path / "cell.csv", index=False)
     found = reading.read([tmp_path / "cell.csv"], {"cell.csv": cell()})
