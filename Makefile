@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORES ?= $(shell nproc)
 BIN := .venv/bin
 
-.PHONY: screen install gpaw test test-slow check docs lock default-model clean
+.PHONY: screen install gpaw test test-slow test-long check docs lock default-model clean
 
 # flock's lock goes with its process, where Snakemake's own would outlive a killed run and bar the next one.
 screen: .venv/installed
@@ -39,7 +39,10 @@ test: .venv/installed check
 	$(PYTEST)
 
 test-slow: .venv/installed
-	$(PYTEST) -m slow
+	$(PYTEST) -m "slow and not long"
+
+test-long: .venv/installed
+	$(PYTEST) -m long
 
 check: .venv/installed
 	$(BIN)/ruff check .

@@ -178,6 +178,7 @@ def test_a_job_killed_for_memory_and_then_cancelled_half_way_through_comes_to_it
     assert (project / "results/validation/x/inputs.zip").stat().st_size > 0
 
 
+@pytest.mark.long
 def test_scancel_of_the_controller_stops_its_jobs_and_the_same_command_goes_on(slurm, project):
     def submit() -> str:
         sent = subprocess.run(

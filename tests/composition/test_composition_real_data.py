@@ -20,7 +20,9 @@ def real_electrodes(real_electrode_rows) -> Electrodes:
     return Electrodes(Pairs.from_electrodes(table), table, calculated)
 
 
-@pytest.mark.parametrize(("protocol", "most_V"), [("framework", 0.40), ("random", 0.34)])
+@pytest.mark.parametrize(
+    ("protocol", "most_V"), [pytest.param("framework", 0.40, marks=pytest.mark.long), ("random", 0.34)]
+)
 def test_trees_on_formulas_keep_to_the_error_that_was_measured(real_electrodes, protocol, most_V):
     held_out, audits = run(real_electrodes, "ionsieve", protocol, 5, 3, 0)
     assert np.abs(held_out["predicted_voltage_V"] - held_out["voltage_V"]).mean() <= most_V

@@ -81,7 +81,7 @@ def test_the_table_shows_what_each_construction_guarantees():
     assert np.isfinite(table.to_numpy(float)).all()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_metals_tell_three_exactly_when_there_is_no_three_body_part():
     table = transfer(Experiment())
     capacity = table[table["quantity"] == "capacity_mAh_per_g"].set_index(

@@ -97,7 +97,7 @@ def test_examples_are_the_first_frames_there_are(tmp_path, alloy_frames):
     assert example_frames([tmp_path / "empty.extxyz"]) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_compiled_forces_are_those_of_the_model_and_turn_with_the_crystal(
     checkpoint, alloy_frames, frames, deployed, caplog
 ):

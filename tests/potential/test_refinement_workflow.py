@@ -18,7 +18,7 @@ from ionsieve.potential.frames import labelled, read_frames, write_frames
 from ionsieve.potential.teacher import teacher_cell, teacher_frames
 from ionsieve.potential.vacancies import remove_ions
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[2]
 SNAKEFILE = f"""

@@ -43,7 +43,7 @@ def diffusivity_of(melt: Atoms, calculator: Calculator) -> tuple[float, float]:
     return weighted_mean(slopes, np.ones(len(slopes)))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_msd_of_a_student_rises_as_fast_as_its_teachers(student, alloy):
     melt = alloy.repeat(2)
     melt.set_cell(1.06 * melt.cell, scale_atoms=True)
