@@ -374,7 +374,13 @@ class DischargeConfig(_Section):
         " the fixes that pay.",
     )
     members: int = Field(default=5, ge=1, le=50, description="Of the ensemble (paper: 5).")
-    epochs: int = Field(default=30, ge=1, description="Passes over the points (paper: 30).")
+    epochs: int = Field(default=30, ge=1, description="Passes over the points, at least (paper: 30).")
+    least_steps: int = Field(
+        default=1000,
+        ge=1,
+        description="Steps of the optimiser, at least: data sets of few points are read in smaller batches"
+        " and more often.",
+    )
     model: Path | None = Field(
         default=None,
         description="Folder of a ready model, as `ionsieve discharge-convert` makes; predictions then need"

@@ -64,6 +64,7 @@ rule discharge_member:
     params:
         configuration=config_model.discharge.configuration,
         epochs=config_model.discharge.epochs,
+        least_steps=config_model.discharge.least_steps,
         seed=config_model.seed,
         algorithm=algorithms.DISCHARGE,
     message:
@@ -94,6 +95,7 @@ rule discharge_train:
         runtime=120,
     params:
         epochs=config_model.discharge.epochs,
+        least_steps=config_model.discharge.least_steps,
         seed=config_model.seed,
         algorithm=algorithms.DISCHARGE,
     message:
@@ -147,6 +149,7 @@ rule discharge_split_member:
     params:
         configuration=config_model.discharge.configuration,
         epochs=config_model.discharge.epochs,
+        least_steps=config_model.discharge.least_steps,
         seed=config_model.seed,
         algorithm=algorithms.DISCHARGE,
     message:

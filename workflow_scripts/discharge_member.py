@@ -20,7 +20,7 @@ def main(snakemake) -> None:
     params, checkpoint = snakemake.params, Path(snakemake.output.state).with_name("checkpoint.pt")
     points = Points.from_table(read_table(snakemake.input.points, DISCHARGE_POINTS))
     seed = params.seed + int(snakemake.wildcards.member)
-    schedule = Schedule(epochs=params.epochs)
+    schedule = Schedule(epochs=params.epochs).for_points(len(points), params.least_steps)
     save_member(
         snakemake.output.state,
         train_member(points, SETTINGS[params.configuration], schedule, seed, checkpoint),

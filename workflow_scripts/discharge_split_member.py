@@ -25,10 +25,11 @@ def main(snakemake) -> None:
     if split is None:
         rows = split_evaluation.SCORED_POINTS.empty_table().to_pandas()
     else:
+        learned = split_evaluation.training_points(points, split)
         member = train_member(
-            split_evaluation.training_points(points, split),
+            learned,
             SETTINGS[params.configuration],
-            Schedule(epochs=params.epochs),
+            Schedule(epochs=params.epochs).for_points(len(learned), params.least_steps),
             params.seed + int(wildcards.member),
             checkpoint,
         )

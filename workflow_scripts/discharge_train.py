@@ -32,7 +32,7 @@ def main(snakemake) -> None:
             f" {provenance['n_tests_with_points']:,} cycling tests, data set {provenance['dataset_version']}"
         ),
         licence="that of the cycling tests",
-        schedule=Schedule(epochs=params.epochs).to_dict(),
+        schedule=Schedule(epochs=params.epochs).for_points(len(points), params.least_steps).to_dict(),
         seeds=[member.seed for member in members],
         epoch_losses=[list(member.epoch_losses) for member in members],
         metrics={"fit_to_training_data": agreement(ensemble.members, points, params.seed)},

@@ -17,7 +17,6 @@ j < k: what a user can do at cycle k. It never looks at a cycle that it is score
 ties, and stands in while there is nothing to select by.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -51,13 +50,6 @@ class Forecaster:
     schedule: Schedule
     least_steps: int
     members: int
-
-    def schedule_for(self, n_points: int) -> Schedule:
-        """The schedule for so many points."""
-        steps_per_epoch = max(1, round(n_points / self.schedule.batch_size))
-        epochs = max(self.schedule.epochs, math.ceil(self.least_steps / steps_per_epoch))
-        decay = self.schedule.decay ** (self.schedule.epochs / epochs)
-        return replace(self.schedule, epochs=epochs, decay=decay)
 
 
 # The released example's schedule for this task. Its loss has the smoothness term, though one composition has
@@ -234,7 +226,7 @@ def _ensemble_capacity(points: pd.DataFrame, origin: int, forecaster: Forecaster
     """Mean over members trained on cycles up to the origin, at all points, in mAh/g."""
     learned = Points.from_table(points[points["cycle"] <= origin])
     everything = Points.from_table(points)
-    schedule = forecaster.schedule_for(len(learned))
+    schedule = forecaster.schedule.for_points(len(learned), forecaster.least_steps)
     said = [
         predict_points(
             train_member(learned, forecaster.settings, schedule, seed + member).network, everything

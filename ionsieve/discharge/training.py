@@ -11,8 +11,9 @@ batches as one that was never stopped, and gives the same bytes.
 import hashlib
 import json
 import logging
+import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,9 @@ from ionsieve.voltage.state_files import load_state, save_state
 logger = logging.getLogger(__name__)
 
 CHECKPOINT = "ionsieve discharge checkpoint 1"
+# Small data sets are read in batches of a twentieth, but of no fewer points than these.
+LEAST_BATCHES = 20
+SMALLEST_BATCH = 50
 # Points per pass where no gradient is needed but that by the voltage.
 PREDICTION_BATCH = 8192
 
@@ -68,6 +72,20 @@ class Schedule:
                 f"a schedule cannot have {', '.join(wrong)}; epochs are at least 1, batch_size at least 2,"
                 " learning_rate positive, decay within 0 and 1"
             )
+
+    def for_points(self, n_points: int, least_steps: int) -> "Schedule":
+        """The schedule for so many points.
+
+        The paper's is for a million of them. A thousand would be one batch, thirty steps in all, after which
+        ten cycles of one cell still look alike (mean error 18 mAh/g; 1 mAh/g after 1,000 steps). Small data
+        sets are therefore read in at least :data:`LEAST_BATCHES` batches, as far as batches stay above
+        :data:`SMALLEST_BATCH` points, and in as many epochs as give ``least_steps`` steps of the optimiser;
+        the learning rate falls as far in all.
+        """
+        batch_size = min(self.batch_size, max(SMALLEST_BATCH, n_points // LEAST_BATCHES))
+        steps_per_epoch = max(1, round(n_points / batch_size))
+        epochs = max(self.epochs, math.ceil(least_steps / steps_per_epoch))
+        return replace(self, batch_size=batch_size, epochs=epochs, decay=self.decay ** (self.epochs / epochs))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers for the model card."""

@@ -143,7 +143,10 @@ def test_the_selected_method_is_the_best_of_earlier_forecasts_of_measured_cycles
 
 
 def test_few_points_get_more_epochs_and_the_same_last_learning_rate():
-    few, many = (IONSIEVE_FORECASTER.schedule_for(n_points) for n_points in (200, 100_000))
+    few, many = (
+        IONSIEVE_FORECASTER.schedule.for_points(n_points, IONSIEVE_FORECASTER.least_steps)
+        for n_points in (200, 100_000)
+    )
     assert many == IONSIEVE_FORECASTER.schedule
     assert few.epochs * 4 >= IONSIEVE_FORECASTER.least_steps > (few.epochs - 1) * 4
     assert few.decay**few.epochs == pytest.approx(many.decay**many.epochs)

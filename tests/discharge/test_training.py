@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -7,9 +8,11 @@ import torch
 
 from ionsieve.artifacts import digest
 from ionsieve.discharge import training
+from ionsieve.discharge.dataset import build
 from ionsieve.discharge.loss import LossWeights
 from ionsieve.discharge.network import IONSIEVE, PUBLISHED, Compositions, Discharge
 from ionsieve.discharge.points import Points
+from ionsieve.discharge.reading import read
 from ionsieve.discharge.training import (
     Batcher,
     Schedule,
@@ -21,6 +24,7 @@ from ionsieve.discharge.training import (
 from ionsieve.errors import DataError
 from ionsieve.voltage.state_files import save_state
 
+LMTO = Path(__file__).parents[3] / "shared" / "data" / "drxnet" / "LMTO_example.csv"
 FORMULAS = ("Li1.2Mn0.4Ti0.4O2", "Li1.2Mn0.6Nb0.2O1.8F0.2", "Li1.333Mn0.667O2")
 SMALL = replace(IONSIEVE, node_features=8, window_features=8, message_features=8, layers=1, redox_steps=6)
 SMALL_PUBLISHED = replace(PUBLISHED, node_features=8, window_features=8, message_features=8, layers=1)
@@ -52,6 +56,26 @@ def table() -> pd.DataFrame:
                     )
                 )
     return pd.concat(curves, ignore_index=True)
+
+
+def test_small_data_sets_are_read_in_smaller_batches_until_a_thousand_steps_are_taken():
+    paper = Schedule()
+    assert paper.for_points(1_300_000, 1000) == paper
+    cell = paper.for_points(1000, 1000)
+    assert (cell.batch_size, cell.epochs) == (50, 50)
+    assert cell.decay**cell.epochs == pytest.approx(paper.decay**paper.epochs)
+    assert paper.for_points(10_000, 1000).batch_size == 500
+
+
+@pytest.mark.slow
+def test_a_real_cell_is_learned_fade_included():
+    if not LMTO.exists():
+        pytest.skip(f"{LMTO} is not there: the published example of DRXNet")
+    table = build(read([LMTO]).tests).points
+    points = Points.from_table(table)
+    member = train_member(points, IONSIEVE, Schedule().for_points(len(points), 1000), seed=0)
+    error = np.abs(predict_points(member.network, points) - table["capacity_mAh_per_g"])
+    assert error.mean() < 2.0, "the mean curve over the cycles is 6.8 mAh/g off"
 
 
 @pytest.fixture(scope="module")

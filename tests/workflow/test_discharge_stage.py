@@ -12,7 +12,7 @@ from ionsieve.discharge.predictions import CAPACITIES, HIGH_ENTROPY_CAPACITIES, 
 from ionsieve.tables import DISCHARGE_POINTS, read_table
 
 LMTO = Path(__file__).resolve().parents[3] / "shared" / "data" / "drxnet" / "LMTO_example.csv"
-TINY = {"members": 2, "epochs": 1, "forecast_tests": 0, "high_entropy_step": 0.2}
+TINY = {"members": 2, "epochs": 1, "least_steps": 20, "forecast_tests": 0, "high_entropy_step": 0.2}
 STAGE = {
     "discharge_dataset",
     "discharge_member",
