@@ -6,20 +6,23 @@ table or a running number, so that tests are told apart by their conditions, and
 running number.
 """
 
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ionsieve.discharge.cycling import EXPERIMENT, CyclingError, CyclingTest, Profile, SetAside, read_each
-from ionsieve.errors import DataError, first_line
+from ionsieve.discharge.profiles import SMALLEST_CAPACITY_MAH_PER_G
+from ionsieve.discharge.text_table import numbers, read_text_table
+from ionsieve.errors import DataError
 
 TEST = ["composition", "V_low", "V_high", "rate"]
 POINT = ["cycle", "Vii", "Qii"]
 MATERIAL_ID = "material_id"
 # What tells this table from a cycler's export.
 SIGNATURE = ("Vii", "Qii")
+# A capacity further below 0 than this share of the largest is no ringing of a smoothed curve.
+NEGATIVE_SHARE = 0.02
 
 
 def read(path: Path) -> tuple[list[CyclingTest], list[SetAside]]:
@@ -29,13 +32,7 @@ def read(path: Path) -> tuple[list[CyclingTest], list[SetAside]]:
     ------
     DataError : the file cannot be read, or lacks a column.
     """
-    try:
-        table = pd.read_csv(path, dtype={"composition": str, MATERIAL_ID: str}, encoding="utf-8-sig")
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"cannot be read: {first_line(error)}") from error
-    except (ValueError, pd.errors.ParserError) as error:
-        raise DataError(f"is no CSV table: {first_line(error)}") from error
-    table.columns = table.columns.str.strip()
+    table = read_text_table(path, ("composition", MATERIAL_ID))
     missing = [name for name in [*TEST, *POINT] if name not in table]
     if missing:
         raise DataError(
@@ -45,7 +42,7 @@ def read(path: Path) -> tuple[list[CyclingTest], list[SetAside]]:
     if MATERIAL_ID in table and table[MATERIAL_ID].nunique() < len(table):
         keys = [MATERIAL_ID, *keys]
     for name in [*TEST[1:], *POINT]:
-        table[name] = pd.to_numeric(table[name], errors="coerce")
+        table[name] = numbers(table[name])
     groups = list(table.groupby(keys, sort=True, dropna=False))
     named = (
         (path.stem if len(groups) == 1 else f"{path.stem}-{number}", rows)
@@ -60,19 +57,20 @@ def _test(rows: pd.DataFrame, test_id: str, source: str) -> tuple[CyclingTest, l
     whole = np.isfinite(cycles) & (cycles == np.floor(cycles)) & (cycles.abs() < 1e6)
     set_aside = []
     if not whole.all():
-        reason = f"{int((~whole).sum())} points without a whole cycle number"
+        reason = f"points without a whole cycle number: {int((~whole).sum())} of {len(rows)}"
+        set_aside.append(SetAside(source, test_id, None, reason, partly=True))
+    numeric = np.isfinite(rows[["Vii", "Qii"]]).all(axis=1)
+    if not numeric[whole].all():
+        reason = f"points without a number in Vii or Qii: {int((~numeric[whole]).sum())} of {len(rows)}"
         set_aside.append(SetAside(source, test_id, None, reason, partly=True))
     profiles = []
-    for cycle, points in rows[whole].groupby("cycle", sort=True):
-        ordered = points.sort_values("Vii", kind="stable")
-        repeated = ordered["Vii"].duplicated() & ~ordered["Qii"].duplicated()
-        if repeated.sum() > len(ordered) / 4:
-            reason = f"{int(repeated.sum())} of {len(ordered)} voltages twice: two profiles under one cycle"
-            set_aside.append(SetAside(source, test_id, int(float(str(cycle))), reason))
-            continue
-        profiles.append(
-            Profile(int(float(str(cycle))), ordered["Vii"].to_numpy(float), ordered["Qii"].to_numpy(float))
-        )
+    for name, points in rows[whole].groupby("cycle", sort=True):
+        cycle = int(float(str(name)))
+        ordered = points[numeric[points.index]].sort_values("Vii", kind="stable")
+        if reason := _two_profiles(ordered) or _negative(ordered["Qii"].to_numpy(float)):
+            set_aside.append(SetAside(source, test_id, cycle, reason))
+        else:
+            profiles.append(Profile(cycle, ordered["Vii"].to_numpy(float), ordered["Qii"].to_numpy(float)))
     if not isinstance(first["composition"], str):
         raise CyclingError("empty composition")
     test = CyclingTest(
@@ -86,3 +84,24 @@ def _test(rows: pd.DataFrame, test_id: str, source: str) -> tuple[CyclingTest, l
         source,
     )
     return test, set_aside
+
+
+def _two_profiles(points: pd.DataFrame) -> str:
+    """Why the points of a cycle, by voltage, are of two profiles, in words; empty where they are not."""
+    repeated = points["Vii"].duplicated() & ~points["Qii"].duplicated()
+    if repeated.sum() <= len(points) / 4:
+        return ""
+    return f"two profiles under one cycle: {int(repeated.sum())} of {len(points)} voltages stand twice"
+
+
+def _negative(capacity: np.ndarray) -> str:
+    """Why capacities of both signs are no discharge, in words; empty where all count in one direction."""
+    largest = float(capacity.max(initial=0.0))
+    allowed = max(SMALLEST_CAPACITY_MAH_PER_G, NEGATIVE_SHARE * largest)
+    if largest <= 0 or capacity.min() >= -allowed:
+        return ""
+    below = int(np.sum(capacity < -allowed))
+    return (
+        f"capacities below 0: {below} of {len(capacity)}, down to {capacity.min():.4g} mAh/g; a discharge"
+        " counts from 0 upwards"
+    )

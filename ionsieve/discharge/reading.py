@@ -5,10 +5,10 @@ A cycler's table needs what it does not tell (:class:`~ionsieve.discharge.cycler
 reason.
 """
 
-import csv
 import gzip
 import hashlib
 import json
+import re
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -20,9 +20,11 @@ from ionsieve.artifacts import digest
 from ionsieve.discharge import cycler_table, point_table, published_json
 from ionsieve.discharge.cycler_table import Cell
 from ionsieve.discharge.cycling import CyclingTest, SetAside
+from ionsieve.discharge.text_table import EMPTY, SEPARATORS
 from ionsieve.errors import DataError, first_line
 
-SUFFIXES = (".json", ".csv", ".csv.gz", ".txt", ".tsv")
+# EC-Lab writes its text as .mpt.
+SUFFIXES = (".json", ".csv", ".csv.gz", ".txt", ".tsv", ".mpt")
 CELL_SUFFIXES = (".yaml", ".yml")
 
 
@@ -138,8 +140,10 @@ def _read_file(
     head = _head(path)
     if head.lstrip().startswith(("{", "[")):
         return published_json.read(path)
-    first_line_names = next(csv.reader(head.splitlines()[:1]), [])
-    if set(point_table.SIGNATURE) <= {name.strip() for name in first_line_names}:
+    if not head.strip():
+        raise DataError(EMPTY)
+    names = re.split(f"[{SEPARATORS}]", head.lstrip().splitlines()[0])
+    if set(point_table.SIGNATURE) <= {name.strip(' "') for name in names}:
         return point_table.read(path)
     if cell is None:
         if beside is None:

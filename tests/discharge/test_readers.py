@@ -259,7 +259,51 @@ def test_two_profiles_under_one_cycle_and_rows_without_a_cycle_are_set_aside(tmp
     (test,), set_aside = point_table.read(tmp_path / "points.csv")
     assert [profile.cycle for profile in test.profiles] == [2]
     assert any("two profiles under one cycle" in row.reason and row.cycle == 1 for row in set_aside)
-    assert any("3 points without a whole cycle number" in row.reason for row in set_aside)
+    assert any(row.reason == "points without a whole cycle number: 3 of 303" for row in set_aside)
+
+
+def test_points_of_a_table_without_a_number_are_counted(tmp_path):
+    rows = pd.concat([point_rows(), point_rows(cycle=2)], ignore_index=True)
+    rows.loc[[3, 4, 120], "Qii"] = np.nan
+    rows.loc[130, "Vii"] = np.nan
+    rows.to_csv(tmp_path / "points.csv", index=False)
+    (test,), (aside,) = point_table.read(tmp_path / "points.csv")
+    assert aside.reason == "points without a number in Vii or Qii: 4 of 200"
+    assert aside.partly and aside.cycle is None
+    assert_the_curve(test, 2)
+
+
+def test_capacities_of_both_signs_set_a_cycle_of_a_table_aside_and_of_one_sign_do_not(tmp_path):
+    rows = pd.concat([point_rows(), point_rows(cycle=2), point_rows(cycle=3)], ignore_index=True)
+    rows.loc[95:98, "Qii"] = -0.5  # a smoothed curve may ring about 0
+    rows.loc[100:109, "Qii"] *= -1
+    rows.loc[200:, "Qii"] *= -1
+    rows.to_csv(tmp_path / "points.csv", index=False)
+    (test,), (aside,) = point_table.read(tmp_path / "points.csv")
+    assert [profile.cycle for profile in test.profiles] == [1, 3]
+    assert aside.cycle == 2
+    assert aside.reason.startswith("capacities below 0: 10 of 100, down to -240 mAh/g")
+    assert [profile.cycle for profile in standardise_test(test).profiles] == [1, 3]
+
+
+@pytest.mark.parametrize(("separator", "decimal"), [(";", ","), (";", "."), ("\t", ",")])
+def test_a_point_table_of_a_spreadsheet_is_known_and_read(tmp_path, separator, decimal):
+    rows = pd.concat([point_rows("10"), point_rows("9", cycle=2)])
+    rows.to_csv(tmp_path / "points.csv", index=False)
+    rows.to_csv(tmp_path / "other.txt", index=False, sep=separator, decimal=decimal)
+    (expected, found) = (reading.read([tmp_path / name]).tests for name in ("points.csv", "other.txt"))
+    for one, other in zip(expected, found, strict=True):
+        assert (other.composition, other.rate_mA_per_g) == (one.composition, one.rate_mA_per_g)
+        for a, b in zip(one.profiles, other.profiles, strict=True):
+            assert a.cycle == b.cycle
+            np.testing.assert_array_equal(a.capacity_mAh_per_g, b.capacity_mAh_per_g)
+
+
+def test_decimal_commas_of_a_point_table_that_are_not_clear_are_refused_with_the_way_out(tmp_path):
+    text = point_rows().to_csv(index=False, sep=";", decimal=",").replace("20,0", "20.0")
+    (tmp_path / "points.csv").write_text(text)
+    (aside,) = reading.read([tmp_path]).set_aside
+    assert "write them all with a decimal point" in aside.reason
 
 
 def test_the_published_example_is_one_test_of_ten_cycles(lmto_table):
@@ -638,6 +682,7 @@ def test_every_format_is_known_by_its_content_and_bad_files_stop_nothing(tmp_pat
     reasons = {row.source: row.reason for row in found.set_aside}
     assert set(reasons) == {"broken.json", "empty.csv", "bare.csv", "damaged.csv.gz", "twice.json"}
     assert "is no JSON" in reasons["broken.json"]
+    assert reasons["empty.csv"].startswith("is empty")
     assert "needs bare.yaml beside it" in reasons["bare.csv"]
     assert "cannot be read" in reasons["damaged.csv.gz"]
     assert reasons["twice.json"] == "given twice: same file as published.json"
@@ -676,6 +721,17 @@ def test_a_damaged_archive_is_set_aside(tmp_path, rows):
     found = reading.read([tmp_path], {"cell.csv.gz": cell()})
     assert not found.tests
     assert found.set_aside[0].reason.startswith(("cannot be read: ", "is not UTF-8 text: "))
+
+
+def test_a_folder_gives_its_files_of_ec_lab_and_a_header_is_told_with_the_way_out(tmp_path):
+    lines = cycler_rows().to_csv(index=False, sep="\t")
+    (tmp_path / "plain.mpt").write_text(lines)
+    (tmp_path / "headed.mpt").write_text("EC-Lab ASCII FILE\nNb header lines : 3\n\n" + lines)
+    found = reading.read([tmp_path], {"plain.mpt": cell(), "headed.mpt": cell()})
+    (test,) = found.tests
+    assert_the_curve(test, 2)
+    (aside,) = found.set_aside
+    assert aside.source == "headed.mpt" and "tail -n +3 headed.mpt" in aside.reason
 
 
 def test_a_cell_may_be_given_by_file_name_and_enters_the_inputs(tmp_path):
