@@ -136,11 +136,12 @@ def read(path: Path, cell: Cell) -> tuple[list[CyclingTest], list[SetAside]]:
     test_id = cell.test_id or path.name.split(".")[0]
     set_aside = []
     if not usable.all():
+        lacking = f"{int((~usable).sum())} of {len(usable)}"
         if usable.sum() < len(usable) / 2:
             raise DataError(
-                f"{int((~usable).sum())} of {len(usable)} rows lack a number in {', '.join(table.columns)}"
+                f"rows without a number in one of {', '.join(table.columns)}: {lacking}, more than half"
             )
-        reason = f"{int((~usable).sum())} rows lack a number in one of {', '.join(table.columns)}"
+        reason = f"rows without a number in one of {', '.join(table.columns)}: {lacking}"
         set_aside.append(SetAside(path.name, test_id, None, reason, partly=True))
     table, sorting = _in_order(table.loc[usable].reset_index(drop=True))
     if sorting:
@@ -149,7 +150,7 @@ def read(path: Path, cell: Cell) -> tuple[list[CyclingTest], list[SetAside]]:
     if not np.any(sign < 0):
         raise DataError("holds no discharge: no rows in which current flows and the voltage falls")
     cycles = _cycles(table, sign)
-    increments = _increments(table, sign, cell.active_mass_mg)
+    increments = _increments(table, sign, cycles, cell.active_mass_mg)
     rates = _rates(table, sign, cycles, increments, cell.active_mass_mg)
     if cell.rate_mA_per_g is None and not rates:
         raise DataError(
@@ -227,7 +228,9 @@ def _cycles(table: pd.DataFrame, sign: np.ndarray) -> np.ndarray:
     return 1 + np.cumsum(starts)
 
 
-def _increments(table: pd.DataFrame, sign: np.ndarray, active_mass_mg: float) -> np.ndarray:
+def _increments(
+    table: pd.DataFrame, sign: np.ndarray, cycles: np.ndarray, active_mass_mg: float
+) -> np.ndarray:
     """Capacity since the row before, of rows of a discharge, in mAh/g; shape (R,)."""
     counter = _counter(table)
     if counter is not None:
@@ -237,7 +240,8 @@ def _increments(table: pd.DataFrame, sign: np.ndarray, active_mass_mg: float) ->
     else:
         current, time_s = np.abs(table[CURRENT].to_numpy()), table[TIME].to_numpy()
         passed_h = np.maximum(np.diff(time_s), 0.0) / SECONDS_PER_HOUR
-        both = (sign[1:] < 0) & (sign[:-1] < 0)
+        # An export of the discharges alone has a gap between two cycles, in which no current passed.
+        both = (sign[1:] < 0) & (sign[:-1] < 0) & (cycles[1:] == cycles[:-1])
         amperehours = np.concatenate([[0.0], both * passed_h * (current[1:] + current[:-1]) / 2])
         per_gram = _specific(amperehours, active_mass_mg)
     return np.where(sign < 0, per_gram, 0.0)
@@ -266,8 +270,11 @@ def _rates(
             rate = float(np.median(_specific(np.abs(table[CURRENT].to_numpy()[rows]), active_mass_mg)))
         else:
             time_s = table[TIME].to_numpy()
-            passed_h = (time_s[rows[-1]] - time_s[max(rows[0] - 1, 0)]) / SECONDS_PER_HOUR
-            rate = float(increments[rows].sum()) / passed_h if passed_h > 0 else 0.0
+            # The row before counts the first increment in, unless it is of the discharge before.
+            alone = rows[0] == 0 or sign[rows[0] - 1] < 0
+            passed_h = (time_s[rows[-1]] - time_s[rows[0] - (0 if alone else 1)]) / SECONDS_PER_HOUR
+            passed = float(increments[rows[1:] if alone else rows].sum())
+            rate = passed / passed_h if passed_h > 0 else 0.0
         if rate > 0:
             rates[cycle] = rate
     return rates
@@ -332,10 +339,11 @@ def _in_order(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     apart = (np.diff(time_s[order]) == 0) & (np.diff(order) != 1) & (values[1:] != values[:-1]).any(axis=1)
     if apart.any() and not backwards:
         raise DataError(
-            f"rows are not in the order of time, and {int(apart.sum())} share their time with another: which"
-            " came first is not told; export the file in the order of the record"
+            "rows are not in the order of time, and of those that share their time with another"
+            f" ({int(apart.sum())}) it is not told which came first; export the file in the order of the"
+            " record"
         )
-    return ordered, f"rows were sorted by time: {falls} stood after a later one"
+    return ordered, f"rows were sorted by time: {falls} of {len(table)} stood after a later one"
 
 
 def _changes(table: pd.DataFrame) -> int:
