@@ -1,6 +1,7 @@
 """The data set of discharge curves: points of usable cycles, what was set aside, and where it comes from.
 
-Reads the user's files of cycling tests; writes the points, the rejects and the provenance.
+Reads the user's files of cycling tests; writes the points, the rejects and the provenance, and logs what is
+set aside.
 """
 
 
@@ -9,7 +10,7 @@ def main(snakemake) -> None:
     from pathlib import Path
 
     from ionsieve.discharge.cycler_table import Cell
-    from ionsieve.discharge.dataset import build, write
+    from ionsieve.discharge.dataset import build, log_rejects, write
     from ionsieve.discharge.reading import CELL_SUFFIXES, read
     from ionsieve.errors import DataError
 
@@ -21,7 +22,9 @@ def main(snakemake) -> None:
         )
     cells = {name: Cell.of(cell) for name, cell in snakemake.params.cells.items()}
     reading = read(files, cells)
-    write(build(reading.tests, reading.set_aside), reading.inputs, Path(snakemake.output.points).parent)
+    dataset = build(reading.tests, reading.set_aside)
+    log_rejects(dataset)
+    write(dataset, reading.inputs, Path(snakemake.output.points).parent)
 
 
 if __name__ == "__main__":

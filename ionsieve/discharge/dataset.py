@@ -6,7 +6,9 @@ and content. The version of a data set is a digest of its inputs' digests and of
 
 import hashlib
 import json
-from collections import Counter
+import logging
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,8 +24,14 @@ from ionsieve.discharge.profiles import StandardTest, standardise_test
 from ionsieve.errors import DataError
 from ionsieve.tables import DISCHARGE_POINTS, DISCHARGE_REJECTS, write_table
 
+logger = logging.getLogger(__name__)
+
 # Raised when the same records would give other points.
-PROCESSING_VERSION = 2
+PROCESSING_VERSION = 3
+# Of every kind of reason the log has so many rejects, the first; all are in the table of rejects.
+MOST_LOGGED = 5
+# Kinds of reasons that a message names, and files for each.
+MOST_NAMED = 3
 POINTS_FILE, REJECTS_FILE, PROVENANCE_FILE = "points.parquet", "rejects.parquet", "provenance.json"
 
 
@@ -85,12 +93,10 @@ def write(dataset: Dataset, inputs: Mapping[str, str], folder: Path) -> dict[str
 
     Raises
     ------
-    DataError : no discharge could be used; the message has the most frequent reasons.
+    DataError : no discharge could be used; the message has the most frequent reasons and the files.
     """
     if dataset.points.empty:
-        reasons = Counter(_kind(row.reason) for row in dataset.set_aside).most_common(3)
-        listed = "; ".join(f"{count} x {reason}" for reason, count in reasons) or "no test was given"
-        raise DataError(f"no discharge can be used, of {dataset.n_tests} tests: {listed}")
+        raise DataError(_none_usable(dataset))
     write_table(dataset.points, DISCHARGE_POINTS, folder / POINTS_FILE)
     write_table(dataset.rejects, DISCHARGE_REJECTS, folder / REJECTS_FILE)
     document = provenance(dataset, inputs)
@@ -98,10 +104,41 @@ def write(dataset: Dataset, inputs: Mapping[str, str], folder: Path) -> dict[str
     return document
 
 
+def log_rejects(dataset: Dataset) -> None:
+    """Tell what is set aside: a warning with the numbers, and the first :data:`MOST_LOGGED` of every kind.
+
+    The warning reaches the terminal too. Nothing is said where nothing is set aside.
+    """
+    by_kind = _by_kind(dataset.set_aside)
+    for kind, rows in by_kind.items():
+        for row in rows[:MOST_LOGGED]:
+            of_what = row.source if row.test_id in row.source else f"{row.source}, test {row.test_id}"
+            cycle = "" if row.cycle is None else f", cycle {row.cycle}"
+            how = "used in part" if row.partly else "set aside"
+            logger.info("%s: %s%s: %s", how, of_what, cycle, row.reason)
+        if len(rows) > MOST_LOGGED:
+            logger.info("and %d more of the reason: %s", len(rows) - MOST_LOGGED, kind)
+    if by_kind:
+        tests, cycles = _n_set_aside(dataset)
+        numbers = (
+            (tests, "file or test", "files or tests"),
+            (cycles, "cycle", "cycles"),
+            (len(dataset.set_aside) - tests - cycles, "part of a test", "parts of tests"),
+        )
+        logger.warning(
+            "set aside: %s; reasons: %s%s. All are in %s",
+            ", ".join(_counted(*number) for number in numbers if number[0]),
+            ", ".join(f"{kind} ({len(rows)})" for kind, rows in list(by_kind.items())[:MOST_NAMED]),
+            _others(len(by_kind)),
+            REJECTS_FILE,
+        )
+
+
 def provenance(dataset: Dataset, inputs: Mapping[str, str]) -> dict[str, Any]:
     """What the data set is made of, as a JSON document without paths or dates."""
     points = dataset.points
     kept = points.groupby("label")["test_id"].nunique()
+    tests_set_aside, cycles_set_aside = _n_set_aside(dataset)
     return {
         "dataset_version": version(inputs),
         "inputs": [{"name": name, "sha256": inputs[name]} for name in sorted(inputs)],
@@ -110,8 +147,8 @@ def provenance(dataset: Dataset, inputs: Mapping[str, str]) -> dict[str, Any]:
         "n_tests_with_points": int(points["test_id"].nunique()),
         "n_cycles": int(points.groupby(["test_id", "cycle"]).ngroups),
         "n_points": len(points),
-        "n_tests_set_aside": sum(row.cycle is None and not row.partly for row in dataset.set_aside),
-        "n_cycles_set_aside": sum(row.cycle is not None for row in dataset.set_aside),
+        "n_tests_set_aside": tests_set_aside,
+        "n_cycles_set_aside": cycles_set_aside,
         "reasons": dict(sorted(Counter(_kind(row.reason) for row in dataset.set_aside).items())),
         "processing": _processing(),
     }
@@ -131,9 +168,48 @@ def _processing() -> dict[str, Any]:
     }
 
 
+def _n_set_aside(dataset: Dataset) -> tuple[int, int]:
+    """Whole files or tests that are set aside, and cycles."""
+    whole = sum(row.cycle is None and not row.partly for row in dataset.set_aside)
+    return whole, sum(row.cycle is not None for row in dataset.set_aside)
+
+
+def _none_usable(dataset: Dataset) -> str:
+    files = len({row.source for row in dataset.set_aside})
+    lines = [
+        f"no discharge can be used, of {_counted(files, 'file', 'files')} with"
+        f" {_counted(dataset.n_tests, 'test', 'tests')} that could be read"
+    ]
+    by_kind = _by_kind(dataset.set_aside)
+    for rows in list(by_kind.values())[:MOST_NAMED]:
+        sources = list(dict.fromkeys(row.source for row in rows))
+        more = f" and {len(sources) - MOST_NAMED} more" if len(sources) > MOST_NAMED else ""
+        lines.append(f"{len(rows)} x {rows[0].reason} ({', '.join(sources[:MOST_NAMED])}{more})")
+    return "\n  ".join(lines) + _others(len(by_kind))
+
+
+def _by_kind(set_aside: Iterable[SetAside]) -> dict[str, list[SetAside]]:
+    """What is set aside by the kind of its reason, the most frequent kind first."""
+    kinds: defaultdict[str, list[SetAside]] = defaultdict(list)
+    for row in set_aside:
+        kinds[_kind(row.reason)].append(row)
+    return dict(sorted(kinds.items(), key=lambda kind: (-len(kind[1]), kind[0])))
+
+
+def _others(n_kinds: int) -> str:
+    """How many kinds of reasons are not named, in words; empty where all are."""
+    others = n_kinds - MOST_NAMED
+    return f", and {_counted(others, 'other reason', 'other reasons')}, in the log" if others > 0 else ""
+
+
+def _counted(count: int, one: str, more: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{count:,} {one if count == 1 else more}"
+
+
 def _kind(reason: str) -> str:
-    """A reason without its numbers: what stands before the first colon or digit."""
-    head = reason.split(":")[0]
+    """A reason without its numbers: what stands before the first colon, semicolon or digit."""
+    head = re.split("[:;]", reason)[0]
     digit = next((at for at, letter in enumerate(head) if letter.isdigit()), len(head))
     return head[:digit].strip() or "other"
 

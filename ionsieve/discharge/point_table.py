@@ -59,7 +59,7 @@ def _test(rows: pd.DataFrame, test_id: str, source: str) -> tuple[CyclingTest, l
     if not whole.all():
         reason = f"points without a whole cycle number: {int((~whole).sum())} of {len(rows)}"
         set_aside.append(SetAside(source, test_id, None, reason, partly=True))
-    numeric = np.isfinite(rows[["Vii", "Qii"]]).all(axis=1)
+    numeric = rows["Vii"].abs().lt(np.inf) & rows["Qii"].abs().lt(np.inf)
     if not numeric[whole].all():
         reason = f"points without a number in Vii or Qii: {int((~numeric[whole]).sum())} of {len(rows)}"
         set_aside.append(SetAside(source, test_id, None, reason, partly=True))

@@ -180,19 +180,27 @@ def _recorded(profile: Profile, voltage_low_V: float, voltage_high_V: float) -> 
     if capacity.max() > LARGEST_CAPACITY_MAH_PER_G:
         raise CyclingError(
             f"capacity of {capacity.max():.4g} mAh/g, more than {LARGEST_CAPACITY_MAH_PER_G:.0f} is not"
-            " possible; is the mass right, and the capacity per gram?"
+            " possible; is the mass right and in mg, the capacity per gram, and the current in A where it is"
+            " said to be, not in mA?"
         )
     if capacity.min() < -LARGEST_CAPACITY_MAH_PER_G:
         raise CyclingError(f"capacity falls to {capacity.min():.4g} mAh/g; a discharge counts from 0 upwards")
     if capacity.max() < SMALLEST_CAPACITY_MAH_PER_G:
-        raise CyclingError(
-            f"no capacity: {capacity.max():.3g} mAh/g, less than {SMALLEST_CAPACITY_MAH_PER_G:g}"
-        )
+        raise CyclingError(_no_capacity(float(capacity.max())))
     if _together(voltage_V, capacity) > 0:
         raise CyclingError("capacity rises with the voltage: a charge taken for a discharge")
     if _together(np.arange(len(capacity), dtype=float), capacity) < 0:
         voltage_V, capacity = voltage_V[::-1], capacity[::-1]
     return voltage_V, capacity
+
+
+def _no_capacity(largest: float) -> str:
+    hint = (
+        "is its unit right (A or mA, Ah or mAh), and the mass in mg?"
+        if largest > 0
+        else "is what was taken for the counter of the discharge that of the charge?"
+    )
+    return f"no capacity: {largest:.3g} mAh/g, less than {SMALLEST_CAPACITY_MAH_PER_G:g}; {hint}"
 
 
 def _together(one: np.ndarray, other: np.ndarray) -> float:
@@ -228,7 +236,7 @@ def _check_start_and_jumps(voltage_V: np.ndarray, capacity: np.ndarray) -> None:
         )
     whole = float(capacity.max())
     if whole < SMALLEST_CAPACITY_MAH_PER_G:
-        raise CyclingError(f"no capacity: {whole:.3g} mAh/g, less than {SMALLEST_CAPACITY_MAH_PER_G:g}")
+        raise CyclingError(_no_capacity(whole))
     start = float(capacity[voltage_V >= voltage_V.max() - BIN_WIDTH_V].min())
     if start > START_SHARE * whole:
         raise CyclingError(

@@ -148,7 +148,7 @@ def _read_file(
     if cell is None:
         if beside is None:
             raise DataError(
-                "is neither the published JSON nor the point table (with columns Vii, Qii); a cycler's table"
+                "is neither the published JSON nor the point table (with columns Vii, Qii): a cycler's table"
                 f" needs {path.name.split('.')[0]}.yaml beside it with composition, active_mass_mg,"
                 " voltage_low_V and voltage_high_V"
             )

@@ -85,9 +85,54 @@ def test_an_empty_data_set_is_an_error_with_the_reasons(tmp_path):
     dead = CyclingTest(
         "dead", "LiMnO2", "experiment", 20.0, 1.5, 4.8, (discharge(1, 0.0), discharge(2, 0.0)), "dead.json"
     )
-    with pytest.raises(DataError, match="of 1 tests: 2 x no capacity"):
-        dataset.write(dataset.build([dead]), {"dead.json": "0"}, tmp_path)
+    unread = [
+        SetAside(f"{name}.csv", f"{name}.csv", None, "has no column 'Ewe/V'; it has V") for name in "abcd"
+    ]
+    with pytest.raises(DataError) as caught:
+        dataset.write(dataset.build([dead], unread), {"dead.json": "0"}, tmp_path)
+    first, columns, capacity, whole = str(caught.value).splitlines()
+    assert first == "no discharge can be used, of 5 files with 1 test that could be read"
+    assert columns == "  4 x has no column 'Ewe/V'; it has V (a.csv, b.csv, c.csv and 1 more)"
+    assert capacity.startswith("  2 x no capacity: 0 mAh/g, less than 1; ") and capacity.endswith(
+        "(dead.json)"
+    )
+    assert whole == "  1 x none of its discharges can be used (dead.json)"
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_set_aside_is_logged_with_its_reason_and_counted_where_it_is_much(caplog):
+    one_point = tuple(Profile(cycle, np.array([3.0]), np.array([10.0])) for cycle in range(3, 10))
+    sorted_rows = SetAside("cell.csv", "cell", None, "rows were sorted by time: 3 of 9", partly=True)
+    before = [SetAside("bad.json", "bad.json", None, "is no JSON: line 1"), sorted_rows]
+    found = dataset.build([a_test(extra=one_point)], before)
+    with caplog.at_level("INFO", logger="ionsieve"):
+        dataset.log_rejects(found)
+    told = [record.getMessage() for record in caplog.records if record.levelname == "INFO"]
+    assert [
+        line for line in told if line.startswith("set aside: cell.json, cycle 3: short profile: one point")
+    ]
+    assert len([line for line in told if "cell.json, cycle" in line]) == dataset.MOST_LOGGED
+    assert "and 2 more of the reason: short profile" in told
+    assert "set aside: bad.json: is no JSON: line 1" in told
+    assert "used in part: cell.csv: rows were sorted by time: 3 of 9" in told
+    (summary,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert summary == (
+        "set aside: 1 file or test, 7 cycles, 1 part of a test; reasons: short profile (7), is no JSON (1),"
+        " rows were sorted by time (1). All are in rejects.parquet"
+    )
+
+
+def test_where_nothing_is_set_aside_nothing_is_logged(caplog):
+    with caplog.at_level("INFO", logger="ionsieve"):
+        dataset.log_rejects(dataset.build([a_test()]))
+    assert not caplog.records
+
+
+def test_many_reasons_are_counted_in_the_message():
+    reasons = ("is no JSON", "is empty", "cannot be read", "is no CSV table", "lacks voltage_V")
+    found = dataset.build([], [SetAside("a.csv", "a.csv", None, reason) for reason in reasons])
+    with pytest.raises(DataError, match=r"of 1 file with 0 tests(.|\n)*, and 2 other reasons, in the log$"):
+        dataset.write(found, {}, None)
 
 
 def cell_files(folder):
