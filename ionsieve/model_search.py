@@ -71,8 +71,8 @@ class Stage(Generic[E]):
         return FoundModel(self, folder, ensemble, card)
 
 
-def find_folder(given: Path | None, of_the_workflow: Path, shipped: Path) -> Path | None:
-    """The folder given, else the first of the two others that holds something of a model, else None.
+def find_folder(given: Path | None, *others: Path) -> Path | None:
+    """The folder given, else the first of the others that holds something of a model, else None.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def find_folder(given: Path | None, of_the_workflow: Path, shipped: Path) -> Pat
         if not given.is_dir():
             raise DataError(f"--model {given} is no folder; name the folder that holds {STATE} and {CARD}")
         return given
-    for folder in (of_the_workflow, shipped):
+    for folder in others:
         if (folder / STATE).exists() or (folder / CARD).exists():
             return folder
     return None

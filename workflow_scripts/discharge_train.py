@@ -23,13 +23,14 @@ def main(snakemake) -> None:
     provenance = read_json(snakemake.input.provenance)
     members = [load_member(path) for path in snakemake.input.members]
     ensemble = Ensemble(tuple(member.network for member in members), TrainingRanges.of_points(points))
+    cycles, tests = provenance["n_cycles"], provenance["n_tests_with_points"]
     card = model_card(
         ensemble,
         label=" and ".join(sorted(provenance["labels"])),
         data_digest=digest(snakemake.input.points),
         provenance=(
-            f"trained by this workflow on {provenance['n_cycles']:,} discharges of"
-            f" {provenance['n_tests_with_points']:,} cycling tests, data set {provenance['dataset_version']}"
+            f"trained by this workflow on {cycles:,} discharge{'s' if cycles > 1 else ''}"
+            f" of {tests:,} cycling test{'s' if tests > 1 else ''}, data set {provenance['dataset_version']}"
         ),
         licence="that of the cycling tests",
         schedule=Schedule(epochs=params.epochs).for_points(len(points), params.least_steps).to_dict(),

@@ -44,4 +44,5 @@ def _run(weights: list[Path], out: Path) -> None:
     silence_libraries()
     ensemble, card = convert(weights)
     ensemble.save(out, card)
-    tell(f"{out}: {len(ensemble.members)} members; {card['provenance']}; licence: {card['licence']}")
+    members = f"{len(ensemble.members)} member{'s' if len(ensemble.members) > 1 else ''}"
+    tell(f"{out}: {members}; {card['provenance']}; licence: {card['licence']}")

@@ -331,7 +331,7 @@ def condition_error(condition: Mapping[str, Any]) -> str:
     if not (1 <= cycle <= LAST_CYCLE and cycle % 1 == 0):
         return f"cycle {cycle:g}; cycles are counted from 1 to {LAST_CYCLE:,}, in whole numbers"
     if not (math.isfinite(low_V) and math.isfinite(high_V) and low_V < high_V):
-        return f"window {low_V:g} to {high_V:g} V; the lower voltage comes first, and both are numbers"
+        return f"window {low_V:g} to {high_V:g} V; the first voltage must be below the second"
     return ""
 
 

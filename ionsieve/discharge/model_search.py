@@ -6,13 +6,13 @@ from typing import Any
 
 from ionsieve.discharge.ensemble import Ensemble
 from ionsieve.errors import DataError
-from ionsieve.model_search import SHIPPED_MODELS, find_folder, read_folder
+from ionsieve.model_search import find_folder, read_folder
 
 OF_THE_WORKFLOW = Path("results/discharge/model")
-SHIPPED = SHIPPED_MODELS / "discharge"
 REMEDY = (
-    f"train one with `snakemake --cores 2 discharge_train`, convert released weights with"
-    f" `ionsieve discharge-convert WEIGHTS... --out {OF_THE_WORKFLOW}`, or name another with --model"
+    "train one with `snakemake --cores 2 discharge_train`, convert released weights with"
+    " `ionsieve discharge-convert WEIGHTS... --out models/drxnet` and give --model models/drxnet, or name"
+    " another with --model"
 )
 
 
@@ -51,7 +51,7 @@ class FoundModel:
 
 
 def find_model(given: Path | None) -> FoundModel:
-    """The model in ``given``, else the workflow's below the current folder, else one that ships.
+    """The model in ``given``, else the workflow's below the current folder.
 
     None ships with IonSieve: the weights that exist are other people's.
 
@@ -59,10 +59,10 @@ def find_model(given: Path | None) -> FoundModel:
     ------
     DataError : there is none, or it is damaged. No other stands in for a damaged one.
     """
-    folder = find_folder(given, OF_THE_WORKFLOW, SHIPPED)
+    folder = find_folder(given, OF_THE_WORKFLOW)
     if folder is None:
         raise DataError(
-            f"there is no discharge model in {OF_THE_WORKFLOW} or {SHIPPED}. To get one,\n"
+            f"there is no discharge model in {OF_THE_WORKFLOW}. To get one,\n"
             "  train it on your cells: name their files in config.yaml, then `snakemake --cores 2"
             " discharge_train`,\n"
             "  or convert the released weights of a DRXNet checkout: `ionsieve discharge-convert"

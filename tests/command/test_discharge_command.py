@@ -88,7 +88,7 @@ def test_without_a_model_three_lines_say_how_to_get_one(run):
     assert (result.exit_code, result.stdout) == (2, "")
     lines = result.stderr.splitlines()
     assert len(lines) == 3
-    assert "there is no discharge model in results/discharge/model" in lines[0]
+    assert "there is no discharge model in results/discharge/model. To get one" in lines[0]
     assert "snakemake --cores 2 discharge_train" in lines[1]
     assert "ionsieve discharge-convert" in lines[2] and "--model models/drxnet" in lines[2]
 
@@ -125,7 +125,8 @@ def test_a_composition_unlike_all_of_the_training_is_answered_and_told(run, mode
         (["LiMnF3"], "no oxygen"),
         (["O2"], "no cation"),
         ([""], "empty formula"),
-        ([LMTO, "--window", "4.8", "1.5"], "window 4.8 to 1.5 V; the lower voltage comes first"),
+        ([LMTO, "--window", "4.8", "1.5"], "window 4.8 to 1.5 V; the first voltage must be below the second"),
+        ([LMTO, "--window", "3", "3"], "window 3 to 3 V; the first voltage must be below the second"),
         ([LMTO, "--window", "nan", "4.8"], "window nan to 4.8 V"),
         ([LMTO, "--cycle", "0"], "cycle 0; cycles are counted from 1"),
         ([LMTO, "--rate", "1e300"], "rate 1e+300 mA/g; it must be above 0, and at most 1,000,000"),
@@ -186,6 +187,8 @@ def test_a_damaged_model_is_named_and_no_other_stands_in(run, model, tmp_path, d
     result = run("discharge", LMTO, "--model", folder)
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr and "discharge-convert" in result.stderr
+    # Where the workflow trains, no converted model belongs.
+    assert "--out models/drxnet" in result.stderr and "--out results" not in result.stderr
 
 
 def test_converted_weights_give_the_released_curves(run):
@@ -213,7 +216,8 @@ def test_a_conversion_is_the_same_each_time_and_may_be_repeated(run):
     torch.save(weights, "weights")
     digests = []
     for _ in range(2):
-        assert run("discharge-convert", "weights", "--out", "model").exit_code == 0
+        told = run("discharge-convert", "weights", "--out", "model")
+        assert told.exit_code == 0 and "model: 1 member; " in told.stderr
         digests.append([digest(Path("model") / name) for name in ("state.pt", "card.json")])
     assert digests[0] == digests[1]
     result = run("discharge", LMTO, "--model", "model", "--points", 3)
