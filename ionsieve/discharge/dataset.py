@@ -118,7 +118,7 @@ def log_rejects(dataset: Dataset) -> None:
             logger.info("%s: %s%s: %s", how, of_what, cycle, row.reason)
         if len(rows) > MOST_LOGGED:
             logger.info("and %d more of the reason: %s", len(rows) - MOST_LOGGED, kind)
-    if by_kind:
+    if by_kind and not dataset.points.empty:  # else it is an error, and its message tells
         tests, cycles = _n_set_aside(dataset)
         numbers = (
             (tests, "file or test", "files or tests"),

@@ -128,6 +128,12 @@ def test_where_nothing_is_set_aside_nothing_is_logged(caplog):
     assert not caplog.records
 
 
+def test_a_data_set_without_a_point_names_no_table_that_is_not_written(caplog):
+    with caplog.at_level("INFO", logger="ionsieve"):
+        dataset.log_rejects(dataset.build([], [SetAside("a.csv", "a.csv", None, "is empty")]))
+    assert [record.getMessage() for record in caplog.records] == ["set aside: a.csv: is empty"]
+
+
 def test_many_reasons_are_counted_in_the_message():
     reasons = ("is no JSON", "is empty", "cannot be read", "is no CSV table", "lacks voltage_V")
     found = dataset.build([], [SetAside("a.csv", "a.csv", None, reason) for reason in reasons])
