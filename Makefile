@@ -33,7 +33,7 @@ install: .venv/installed
 	@touch $@
 
 # Two files of tests at a time, one thread each; tests of one file share what is dear to make (tests/conftest.py).
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadgroup --no-loadscope-reorder
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 test: .venv/installed check
 	$(PYTEST)

@@ -15,11 +15,21 @@ SHARED = Path(os.environ.get("IONSIEVE_SHARED_DATA", Path(__file__).parents[2] /
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one file go to one worker, as do files that share a screening; the longest come first."""
-    for item in items:
-        group = "screening" if item.path.stem in ONE_SCREENING else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
+    """The workflow's tests first, since they take longest."""
     items.sort(key=lambda item: "workflow" not in item.path.parts)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests of one file go to one worker, and so do files that share a screening."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByScreening(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = Path(nodeid.partition("::")[0])
+            return "screening" if path.stem in ONE_SCREENING else str(path)
+
+    return ByScreening(config, log)
 
 
 @pytest.fixture(scope="session")
