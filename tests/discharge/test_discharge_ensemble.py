@@ -142,7 +142,7 @@ def test_a_network_that_does_not_normalise_says_so_of_other_formulas(conditions)
         ({"rate_mA_per_g": "fast"}, "rate nan mA/g"),
         ({"cycle": 0}, "cycle 0; cycles are counted from 1"),
         ({"cycle": 1.5}, "cycle 1.5; .* whole numbers"),
-        ({"voltage_low_V": 4.8}, "window 4.8 to 4.8 V; the lower voltage comes first"),
+        ({"voltage_low_V": 4.8}, "window 4.8 to 4.8 V; the first voltage must be below the second"),
         ({"voltage_high_V": np.nan}, "window 1.5 to nan V"),
         ({"voltage_V": 4.9}, "voltage 4.9 outside the window 1.5 to 4.8 V"),
         ({"voltage_V": np.nan}, "voltage nan outside the window"),
