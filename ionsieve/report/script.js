@@ -137,7 +137,8 @@ function filterRanking() {
 /* Crystals: 3Dmol.js waits as text, and runs when the first one is looked at. */
 
 const viewers = new Map();
-const PATH_COLOURS = ["#D55E00", "#0072B2", "#009E73", "#CC79A7"];
+// Shades of the working ion's own colour: other hues would be read as elements of the host.
+const PATH_COLOURS = ["#D55E00", "#F2A25C", "#8A3C00", "#F7C9A0"];
 
 function loadViewerLibrary() {
   if (window.$3Dmol) return;
