@@ -25,7 +25,7 @@ def test_merging_equal_atoms_halves_real_graphs(real_electrodes):
     assert 12.0 <= graphs.edge_counts.sum() / len(graphs.numbers) < 12.5
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_short_training_comes_near_the_papers_error(real_electrodes):
     """The paper reports 0.25 to 0.33 V by ion; a quarter of the training gives less than 0.40 V."""
     architecture = Architecture(8.0, 12, atom_features=64, convolutions=3, hidden_features=128)

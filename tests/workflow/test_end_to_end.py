@@ -11,7 +11,7 @@ from screening_project import METALS, ROOT, new_project, perovskite
 from ionsieve import tables
 from ionsieve.data.demo import load_candidates
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 REAL_DATA = ROOT.parent / "shared" / "data" / "materials_project"
 
@@ -32,7 +32,6 @@ def demo(tmp_path_factory):
     return project
 
 
-@pytest.mark.long
 def test_demo_ends_with_a_ranked_list_and_a_report(demo):
     ranked = pd.read_csv(demo.folder / "results/candidates.csv")
     candidates = ranked[ranked["role"] == "candidate"]
@@ -44,7 +43,6 @@ def test_demo_ends_with_a_ranked_list_and_a_report(demo):
     assert all(material_id in page for material_id in ranked["material_id"])
 
 
-@pytest.mark.long
 def test_controls_end_with_a_value_or_a_bound_and_the_frozen_solid_with_a_bound(demo):
     """Six picoseconds rarely show the three onward hops that a value takes, even of a fast conductor."""
     ranked = pd.read_csv(demo.folder / "results/candidates.csv").set_index("material_id")
@@ -56,7 +54,6 @@ def test_controls_end_with_a_value_or_a_bound_and_the_frozen_solid_with_a_bound(
         assert math.isnan(control["conductivity_mS_per_cm"]) == (control["conductivity_kind"] != "value")
 
 
-@pytest.mark.long
 def test_candidates_of_the_demo_are_strange_to_its_training_set(demo):
     predictions = pd.concat(
         tables.read_table(path, tables.PREDICTIONS)
@@ -66,7 +63,6 @@ def test_candidates_of_the_demo_are_strange_to_its_training_set(demo):
     assert not predictions["known"].any()
 
 
-@pytest.mark.long
 def test_a_finished_demo_has_nothing_left_to_do(demo):
     assert not demo.run("-n").jobs
 
@@ -82,7 +78,6 @@ def _short_run(folder: Path):
     return (project.folder / "results/candidates.csv").read_bytes()
 
 
-@pytest.mark.long
 def test_two_runs_with_the_same_seed_give_the_same_bytes(tmp_path):
     assert _short_run(tmp_path / "first") == _short_run(tmp_path / "second")
 
