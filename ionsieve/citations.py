@@ -9,6 +9,8 @@ from ionsieve import __version__
 
 _DOI = re.compile(r"doi:\s*(10\.\S+?)[.,;]?$")
 
+# Articles that a program asks for beside that of its method.
+_ASKED_FOR_BESIDE = {"nequip": ("nequip_framework",)}
 _REFERENCES = Path(__file__).parent / "references.bib"
 _ENTRY = re.compile(r"^@\w+\{(?P<name>\w+),\n.*?^\}\n", re.MULTILINE | re.DOTALL)
 _OURS = """\
@@ -30,7 +32,7 @@ def bibtex(methods: Iterable[str], catalogue: Mapping[str, Any]) -> str:
     """
     known = _known()
     by_doi = {match[1]: name for name, text in known.items() if (match := re.search(r"doi = \{(.*)\}", text))}
-    cited = list(methods)
+    cited = [name for method in methods for name in (method, *_ASKED_FOR_BESIDE.get(method, ()))]
     entries = [_OURS.format(version=__version__), *(known[name] for name in cited)]
     for source, provenance in sorted((catalogue.get("sources") or {}).items()):
         for number, text in enumerate(provenance.get("cite", []), start=1):
@@ -53,14 +55,12 @@ def methods_of(config: Mapping[str, Any]) -> list[str]:
         calculators.append(potential["teacher"])
     else:
         calculators.append(potential["shared_calculator"])
-    trains_potentials = potential["mode"] == "teacher" or not potential["shared_calculator"]
     used = {
         "snakemake": True,
         "pymatgen": True,
         "ase": True,
         "cgcnn": True,  # whose graphs the voltage networks pool anew
-        "nequip": trains_potentials,
-        "nequip_framework": trains_potentials,
+        "nequip": potential["mode"] == "teacher" or not potential["shared_calculator"],
         "chgnet": "chgnet" in calculators or "demo" in config["data"]["sources"],
         "vasp": validation["enabled"],
         "dftd3": validation["enabled"],

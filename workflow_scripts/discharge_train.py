@@ -15,6 +15,7 @@ def main(snakemake) -> None:
     from ionsieve.discharge.members import load_member
     from ionsieve.discharge.split_evaluation import agreement
     from ionsieve.discharge.training import Schedule
+    from ionsieve.plurals import noun
     from ionsieve.tables import DISCHARGE_POINTS, read_table
 
     torch.set_num_threads(snakemake.threads)
@@ -29,8 +30,8 @@ def main(snakemake) -> None:
         label=" and ".join(sorted(provenance["labels"])),
         data_digest=digest(snakemake.input.points),
         provenance=(
-            f"trained by this workflow on {cycles:,} discharge{'s' if cycles > 1 else ''}"
-            f" of {tests:,} cycling test{'s' if tests > 1 else ''}, data set {provenance['dataset_version']}"
+            f"trained by this workflow on {cycles:,} {noun(cycles, 'discharge')}"
+            f" of {tests:,} {noun(tests, 'cycling test')}, data set {provenance['dataset_version']}"
         ),
         licence="that of the cycling tests",
         schedule=Schedule(epochs=params.epochs).for_points(len(points), params.least_steps).to_dict(),

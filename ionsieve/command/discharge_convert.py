@@ -7,6 +7,7 @@ import typer
 
 from ionsieve.command.output import mistakes_told, silence_libraries, tell
 from ionsieve.errors import IonSieveError
+from ionsieve.plurals import noun
 
 EXAMPLES = """
 Example, with a checkout of DRXNet beside:
@@ -44,5 +45,5 @@ def _run(weights: list[Path], out: Path) -> None:
     silence_libraries()
     ensemble, card = convert(weights)
     ensemble.save(out, card)
-    members = f"{len(ensemble.members)} member{'s' if len(ensemble.members) > 1 else ''}"
-    tell(f"{out}: {members}; {card['provenance']}; licence: {card['licence']}")
+    count = len(ensemble.members)
+    tell(f"{out}: {count} {noun(count, 'member')}; {card['provenance']}; licence: {card['licence']}")

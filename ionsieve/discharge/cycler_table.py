@@ -28,11 +28,11 @@ from ionsieve.discharge.cycler_columns import (
 )
 from ionsieve.discharge.cycling import (
     EXPERIMENT,
-    RATE_TOLERANCE,
     CyclingError,
     CyclingTest,
     Profile,
     SetAside,
+    at_another_rate,
 )
 from ionsieve.discharge.profiles import LIMIT_REACHED_V
 from ionsieve.errors import DataError
@@ -293,7 +293,7 @@ def _by_rate(rates: Mapping[int, float]) -> list[tuple[float, list[int]]]:
 
 def _other_rate(measured: float | None, given: float | None) -> str:
     """What is wrong with the rate of a cycle, in words; empty where nothing is, or nothing tells."""
-    if measured is None or given is None or abs(measured - given) <= RATE_TOLERANCE * given:
+    if measured is None or given is None or not at_another_rate(measured, given):
         return ""
     return f"cycled at {measured:.3g} mA/g, the test at {given:.3g}"
 
@@ -307,7 +307,7 @@ def _two_rates(table: pd.DataFrame, rows: np.ndarray, increments: np.ndarray, ce
         return ""
     current = np.abs(table[CURRENT].to_numpy()[rows])
     usual = float(np.median(current))
-    other = np.abs(current - usual) > RATE_TOLERANCE * usual
+    other = at_another_rate(current, usual)
     share = float(increments[rows][other].sum() / increments[rows].sum())
     if share <= OTHER_CURRENT_SHARE:
         return ""

@@ -144,6 +144,11 @@ def read_each(
     return tests, set_aside
 
 
+def at_another_rate(measured: np.ndarray | float, rate: float) -> np.ndarray:
+    """Whether a rate or current, or each of several, is so far from that of the test that it is another."""
+    return np.abs(np.asarray(measured) - rate) > RATE_TOLERANCE * rate
+
+
 def canonical_composition(formula: object) -> str:
     """One spelling per composition, without spaces; amounts are kept as they are, not reduced.
 

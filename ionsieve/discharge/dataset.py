@@ -22,6 +22,7 @@ from ionsieve.discharge import profiles
 from ionsieve.discharge.cycling import CyclingTest, SetAside
 from ionsieve.discharge.profiles import StandardTest, standardise_test
 from ionsieve.errors import DataError
+from ionsieve.plurals import noun
 from ionsieve.tables import DISCHARGE_POINTS, DISCHARGE_REJECTS, write_table
 
 logger = logging.getLogger(__name__)
@@ -122,7 +123,7 @@ def log_rejects(dataset: Dataset) -> None:
         tests, cycles = _n_set_aside(dataset)
         numbers = (
             (tests, "file or test", "files or tests"),
-            (cycles, "cycle", "cycles"),
+            (cycles, "cycle"),
             (len(dataset.set_aside) - tests - cycles, "part of a test", "parts of tests"),
         )
         logger.warning(
@@ -177,8 +178,8 @@ def _n_set_aside(dataset: Dataset) -> tuple[int, int]:
 def _none_usable(dataset: Dataset) -> str:
     files = len({row.source for row in dataset.set_aside})
     lines = [
-        f"no discharge can be used, of {_counted(files, 'file', 'files')} with"
-        f" {_counted(dataset.n_tests, 'test', 'tests')} that could be read"
+        f"no discharge can be used, of {_counted(files, 'file')} with"
+        f" {_counted(dataset.n_tests, 'test')} that could be read"
     ]
     by_kind = _by_kind(dataset.set_aside)
     for rows in list(by_kind.values())[:MOST_NAMED]:
@@ -199,12 +200,12 @@ def _by_kind(set_aside: Iterable[SetAside]) -> dict[str, list[SetAside]]:
 def _others(n_kinds: int) -> str:
     """How many kinds of reasons are not named, in words; empty where all are."""
     others = n_kinds - MOST_NAMED
-    return f", and {_counted(others, 'other reason', 'other reasons')}, in the log" if others > 0 else ""
+    return f", and {_counted(others, 'other reason')}, in the log" if others > 0 else ""
 
 
-def _counted(count: int, one: str, more: str) -> str:
+def _counted(count: int, one: str, several: str | None = None) -> str:
     """``1 file``, ``2 files``."""
-    return f"{count:,} {one if count == 1 else more}"
+    return f"{count:,} {noun(count, one, several)}"
 
 
 def _kind(reason: str) -> str:

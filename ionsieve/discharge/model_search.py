@@ -7,6 +7,7 @@ from typing import Any
 from ionsieve.discharge.ensemble import Ensemble
 from ionsieve.errors import DataError
 from ionsieve.model_search import find_folder, read_folder
+from ionsieve.plurals import noun
 
 OF_THE_WORKFLOW = Path("results/discharge/model")
 REMEDY = (
@@ -45,7 +46,7 @@ class FoundModel:
             raise DataError(f"the card of {self.folder} lacks {error}; {REMEDY}") from error
         members = len(self.ensemble.members)
         return (
-            f"model {self.folder}: {members} member{'s' if members > 1 else ''}, settings {settings}, labels:"
+            f"model {self.folder}: {members} {noun(members, 'member')}, settings {settings}, labels:"
             f" {label}; {provenance}; licence: {licence}"
         )
 

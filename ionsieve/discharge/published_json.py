@@ -30,11 +30,11 @@ from ionsieve.discharge.cycling import (
     CHARGE,
     DISCHARGE,
     EXPERIMENT,
-    RATE_TOLERANCE,
     CyclingError,
     CyclingTest,
     Profile,
     SetAside,
+    at_another_rate,
     read_each,
 )
 from ionsieve.errors import DataError, first_line
@@ -99,14 +99,14 @@ def _documents(content: object, stem: str) -> list[tuple[str, object]]:
 
 
 def _test(document: object, test_id: str, source: str) -> tuple[CyclingTest, list[SetAside]]:
-    if not isinstance(document, Mapping):
-        raise CyclingError(f"a test is a JSON object, not {type(document).__name__}")
     """A test with the cycles that have both voltages and capacities, and the others.
 
     Raises
     ------
     CyclingError : a field is missing, or is not what it should be.
     """
+    if not isinstance(document, Mapping):
+        raise CyclingError(f"a test is a JSON object, not {type(document).__name__}")
     missing = [field for field in (COMPOSITION, RATE, LOW, HIGH, DISCHARGES) if _key(document, field) is None]
     if missing:
         raise CyclingError(
@@ -172,7 +172,7 @@ def _profile(record: object, direction: str, rate_mA_per_g: float) -> Profile:
     # A current without a unit, or not per gram, tells no rate.
     if key is not None and _written_unit(key) in UNITS[RATE]:
         own = _float(record[key]) * _unit(key, RATE)
-        if abs(own - rate_mA_per_g) > RATE_TOLERANCE * rate_mA_per_g:
+        if at_another_rate(own, rate_mA_per_g):
             raise CyclingError(f"cycled at another rate: {own:.3g} mA/g, and the test at {rate_mA_per_g:.3g}")
     return Profile(int(number), _values(record, VOLTAGE), _values(record, CAPACITY), direction)
 

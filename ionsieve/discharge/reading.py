@@ -65,18 +65,23 @@ def read(paths: Iterable[Path], cells: Mapping[str, Cell] | None = None) -> Read
     set_aside: list[SetAside] = []
     digests: list[tuple[str, str]] = []
     seen: dict[str, str] = {}
+    contents: dict[Path, str] = {}
     for path in files:
-        beside = _cell_file(path)
         try:
-            found = digest(path)
-            digests.append((path.name, found))
+            contents[path] = digest(path)
+        except OSError as error:
+            set_aside.append(_unreadable(path, error))
+    # By name and content, so that their order and place do not matter.
+    for path in sorted(contents, key=lambda path: (path.name, contents[path], str(path))):
+        found, beside = contents[path], _cell_file(path)
+        digests.append((path.name, found))
+        try:
             if path.name in cells:
                 digests.append((f"cell of {path.name}", _cell_digest(cells[path.name])))
             elif beside is not None:
                 digests.append((beside.name, digest(beside)))
         except OSError as error:
-            reason = f"cannot be read: {error.strerror or error}"
-            set_aside.append(SetAside(path.name, path.name, None, reason))
+            set_aside.append(_unreadable(path, error))
             continue
         if found in seen and beside is None and path.name not in cells:
             set_aside.append(SetAside(path.name, path.name, None, f"given twice: same file as {seen[found]}"))
@@ -94,8 +99,12 @@ def read(paths: Iterable[Path], cells: Mapping[str, Cell] | None = None) -> Read
     return Reading(tuple(tests), tuple(set_aside), _by_name(digests))
 
 
-def _files(paths: Iterable[Path]) -> list[Path]:
-    """Files, sorted by name and content so that their order and place do not matter."""
+def _unreadable(path: Path, error: OSError) -> SetAside:
+    return SetAside(path.name, path.name, None, f"cannot be read: {error.strerror or error}")
+
+
+def _files(paths: Iterable[Path]) -> set[Path]:
+    """The files that are given, and those of the folders that are."""
     files: set[Path] = set()
     for path in map(Path, paths):
         if path.is_dir():
@@ -112,14 +121,7 @@ def _files(paths: Iterable[Path]) -> list[Path]:
             files.add(path.resolve())
         else:
             raise DataError(f"{path} does not exist (seen from {Path.cwd()})")
-    return sorted(files, key=lambda file: (file.name, _content(file), str(file)))
-
-
-def _content(file: Path) -> str:
-    try:
-        return digest(file)
-    except OSError:
-        return ""
+    return files
 
 
 def _by_name(digests: list[tuple[str, str]]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
+from ionsieve import plurals
 from ionsieve.report.sources import ReportSources
 
 DASH = "–"
@@ -100,7 +101,7 @@ def formula(text: str) -> Markup:
 
 def plural(count: int, noun: str) -> str:
     """``1 candidate``, ``2 candidates``."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+    return f"{count} {plurals.noun(count, noun)}"
 
 
 def headline(sources: ReportSources) -> list[str]:

@@ -67,7 +67,6 @@ def citations(sources: ReportSources) -> str:
     tiers = set() if sources.validation_summary is None else set(sources.validation_summary["tier"])
     used = {
         "nequip": bool(sources.potentials),
-        "nequip_framework": bool(sources.potentials),
         "chgnet": "CHGNet" in _label_kinds(sources) or "universal_potential" in tiers,
         "vasp": "vasp" in tiers,
         "dftd3": "vasp" in tiers,
