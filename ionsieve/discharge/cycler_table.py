@@ -32,6 +32,7 @@ from ionsieve.discharge.cycling import (
     CyclingTest,
     Profile,
     SetAside,
+    are_cycles,
     at_another_rate,
 )
 from ionsieve.discharge.profiles import LIMIT_REACHED_V
@@ -217,7 +218,7 @@ def _cycles(table: pd.DataFrame, sign: np.ndarray) -> np.ndarray:
     """Cycle of each row, from 1: the table's own, or a new one with every charge after a discharge."""
     if CYCLE in table:
         cycles = table[CYCLE].to_numpy()
-        if np.any(cycles != np.floor(cycles)) or np.abs(cycles).max() > 1e6:
+        if not are_cycles(cycles).all():
             raise DataError("the column of cycles does not hold whole numbers")
         # Some count from 0; a rest before the first cycle bears that number in files that count from 1.
         return cycles.astype(np.int64) + (1 if cycles[sign < 0].min() == 0 else 0)

@@ -17,6 +17,7 @@ DISCHARGE, CHARGE = "discharge", "charge"
 # What no cell is cycled beyond: a rate or voltage outside is a slip of units (mV, A/g), not a test.
 LARGEST_RATE_MA_PER_G = 1e6
 LARGEST_VOLTAGE_V = 10.0
+LAST_CYCLE = 1_000_000
 # A cycle whose current is further from the rate than this share of it was cycled at another rate.
 RATE_TOLERANCE = 0.2
 
@@ -142,6 +143,12 @@ def read_each(
             tests.append(test)
             set_aside.extend(bad_cycles)
     return tests, set_aside
+
+
+def are_cycles(numbers: np.ndarray | float) -> np.ndarray:
+    """Whether a number, or each of several, can be that of a cycle: whole, at most ``LAST_CYCLE``."""
+    numbers = np.asarray(numbers)
+    return np.isfinite(numbers) & (numbers == np.floor(numbers)) & (np.abs(numbers) <= LAST_CYCLE)
 
 
 def at_another_rate(measured: np.ndarray | float, rate: float) -> np.ndarray:

@@ -14,7 +14,7 @@ import torch
 from ionsieve.artifacts import write_json
 from ionsieve.composition.formulas import FormulaError
 from ionsieve.discharge.compositions import ANIONS_PER_FORMULA, Cathode, parse_cathode
-from ionsieve.discharge.cycling import LARGEST_RATE_MA_PER_G
+from ionsieve.discharge.cycling import LARGEST_RATE_MA_PER_G, LAST_CYCLE, are_cycles
 from ionsieve.discharge.network import Compositions, Discharge, Settings, configuration_of, with_slope
 from ionsieve.discharge.points import CONDITIONS
 from ionsieve.errors import DataError
@@ -30,8 +30,6 @@ CONDITION = POINT[:-1]
 ROWS_PER_BATCH = 4096
 # Voltages are written with few decimals, windows too.
 VOLTAGE_TOLERANCE_V = 1e-3
-# No test is longer; beyond, a network's answer is a number without meaning.
-LAST_CYCLE = 1_000_000
 # How far from two anions a formula may be before a network that does not normalise is led astray.
 _ANION_TOLERANCE = 0.02
 # Formulas are written with two or three decimals: so far outside its range a ratio of amounts still counts
@@ -328,7 +326,7 @@ def condition_error(condition: Mapping[str, Any]) -> str:
     low_V, high_V = condition["voltage_low_V"], condition["voltage_high_V"]
     if not 0 < rate <= LARGEST_RATE_MA_PER_G:
         return f"rate {rate:g} mA/g; it must be above 0, and at most {LARGEST_RATE_MA_PER_G:,.0f}"
-    if not (1 <= cycle <= LAST_CYCLE and cycle % 1 == 0):
+    if not (cycle >= 1 and are_cycles(cycle)):
         return f"cycle {cycle:g}; cycles are counted from 1 to {LAST_CYCLE:,}, in whole numbers"
     if not (math.isfinite(low_V) and math.isfinite(high_V) and low_V < high_V):
         return f"window {low_V:g} to {high_V:g} V; the first voltage must be below the second"

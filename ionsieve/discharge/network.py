@@ -299,15 +299,11 @@ def with_slope(
     voltage_low_V: torch.Tensor,
     voltage_high_V: torch.Tensor,
     voltage_V: torch.Tensor,
-    *,
-    create_graph: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Capacity, first capacity in mAh/g and dQ/dV in mAh/g/V, each (B,), by automatic differentiation.
 
-    Parameters
-    ----------
-    create_graph : dQ/dV can be differentiated again, as a loss on it needs; all three keep their graph then,
-        and are detached otherwise.
+    What training needs, all three to be differentiated once more, is
+    :func:`ionsieve.discharge.training.predict_with_graph`.
     """
     voltage_V = voltage_V.detach().requires_grad_()
     with torch.enable_grad():
@@ -320,9 +316,7 @@ def with_slope(
             voltage_high_V,
             voltage_V,
         )
-        (slope,) = torch.autograd.grad(capacity.sum(), voltage_V, create_graph=create_graph)
-    if create_graph:
-        return capacity, first, slope
+        (slope,) = torch.autograd.grad(capacity.sum(), voltage_V)
     return capacity.detach(), first.detach(), slope
 
 

@@ -11,7 +11,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ionsieve.discharge.cycling import EXPERIMENT, CyclingError, CyclingTest, Profile, SetAside, read_each
+from ionsieve.discharge.cycling import (
+    EXPERIMENT,
+    CyclingError,
+    CyclingTest,
+    Profile,
+    SetAside,
+    are_cycles,
+    read_each,
+)
 from ionsieve.discharge.profiles import SMALLEST_CAPACITY_MAH_PER_G
 from ionsieve.discharge.text_table import numbers, read_text_table
 from ionsieve.errors import DataError
@@ -54,7 +62,7 @@ def read(path: Path) -> tuple[list[CyclingTest], list[SetAside]]:
 def _test(rows: pd.DataFrame, test_id: str, source: str) -> tuple[CyclingTest, list[SetAside]]:
     first = rows.iloc[0]
     cycles = rows["cycle"]
-    whole = np.isfinite(cycles) & (cycles == np.floor(cycles)) & (cycles.abs() < 1e6)
+    whole = pd.Series(are_cycles(cycles.to_numpy()), rows.index)
     set_aside = []
     if not whole.all():
         reason = f"points without a whole cycle number: {int((~whole).sum())} of {len(rows)}"

@@ -34,6 +34,7 @@ from ionsieve.discharge.cycling import (
     CyclingTest,
     Profile,
     SetAside,
+    are_cycles,
     at_another_rate,
     read_each,
 )
@@ -166,7 +167,7 @@ def _profile(record: object, direction: str, rate_mA_per_g: float) -> Profile:
         number = float(cycle)  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:
         raise CyclingError(f"cycle number {cycle!r} is no number") from error
-    if not (math.isfinite(number) and number == int(number) and abs(number) < 1e6):
+    if not are_cycles(number):
         raise CyclingError(f"cycle number {cycle!r} is no whole number")
     key = _key(record, RATE)
     # A current without a unit, or not per gram, tells no rate.
