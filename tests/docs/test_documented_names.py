@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,6 +15,8 @@ from pydantic import BaseModel
 
 from ionsieve.command import app
 from ionsieve.config import Config
+from ionsieve.report.wording import FLAG_MEANINGS
+from ionsieve.tables import RANKED
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -175,6 +178,20 @@ def test_python_names_exist(page):
         if (found := re.match(r"(ionsieve(?:\.\w+)+)(?:\(|$)", span))
     }
     assert {name for name in named if not resolves(name)} == set()
+
+
+def test_columns_and_flags_of_the_ranking_exist():
+    page = (ROOT / "docs" / "quick_start.md").read_text()
+    section = page.split("## How to read a row")[1].split("\n## ")[0]
+    columns = set(re.findall(r"`((?:md|voltage|conductivity)_\w+|rank|role|score|flags)`", section))
+    assert len(columns) > 8 and columns <= set(RANKED.names)
+    flags = set(re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE))
+    assert len(flags) > 5 and flags <= set(FLAG_MEANINGS)
+    cells = json.loads((ROOT / "docs" / "tutorial.ipynb").read_text())["cells"]
+    sources = ["".join(cell["source"]) for cell in cells]
+    (shown,) = (source for source in sources if "run.candidates[columns]" in source)
+    named = set(re.findall(r'^ +"(\w+)",$', shown, flags=re.MULTILINE))
+    assert len(named) > 5 and named <= set(RANKED.names)
 
 
 def literals() -> list[str]:
