@@ -19,9 +19,7 @@ Example, with a checkout of DRXNet beside:
 def discharge_convert(
     weights: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="WEIGHTS...", help="Released files of weights, a member of the ensemble each."
-        ),
+        typer.Argument(metavar="WEIGHTS", help="Released files of weights, a member of the ensemble each."),
     ],
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="The folder of the model.", show_default=False)

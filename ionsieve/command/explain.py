@@ -31,7 +31,9 @@ def explain(
     folder: Annotated[
         Path,
         typer.Argument(
-            metavar="[FOLDER]", help="The folder that snakemake runs in, or its results.", show_default=False
+            metavar="FOLDER",
+            help="The folder that snakemake runs in, or its results. Without it: the current one.",
+            show_default=False,
         ),
     ] = Path(),
 ) -> None:

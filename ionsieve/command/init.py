@@ -39,9 +39,10 @@ def init(
 ) -> None:
     """Make the folder of a screening for an ion: its config.yaml, and the command that runs it.
 
-    Thresholds are the paper's for Mg, carried over to the ion. Electrodes to learn from are those of the
-    Materials Project where a key is found, else those that ship with IonSieve. Nothing that is there is
-    overwritten.
+    Thresholds are those of a published screening for Mg, carried over to the ion. With a key of the
+    Materials Project, its electrodes teach the model and its crystals are screened. Without one, the model
+    learns from the small set that ships with IonSieve, where there is something to screen: structures of
+    yours, or for Mg the set itself. Nothing that is there is overwritten.
     """
     with mistakes_told():
         check_ion(ion)

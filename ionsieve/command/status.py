@@ -26,7 +26,9 @@ MOST_FAILURES_SHOWN = 12
 Folder = Annotated[
     Path,
     typer.Argument(
-        metavar="[FOLDER]", help="The folder that snakemake runs in, or its results.", show_default=False
+        metavar="FOLDER",
+        help="The folder that snakemake runs in, or its results. Without it: the current one.",
+        show_default=False,
     ),
 ]
 
