@@ -9,8 +9,10 @@ from ionsieve import __version__
 
 _DOI = re.compile(r"doi:\s*(10\.\S+?)[.,;]?$")
 
-# Articles that a program asks for beside that of its method.
-_ASKED_FOR_BESIDE = {"nequip": ("nequip_framework",)}
+# Articles that go with that of a method: its program's, and its element vectors'.
+_CITED_BESIDE = {"nequip": ("nequip_framework",), "drxnet": ("element_vectors",)}
+# What every run uses: graphs as CGCNN draws them, whose networks pool anew, and boosted trees on formulas.
+ALWAYS_CITED = ("snakemake", "pymatgen", "ase", "cgcnn", "lightgbm")
 _REFERENCES = Path(__file__).parent / "references.bib"
 _ENTRY = re.compile(r"^@\w+\{(?P<name>\w+),\n.*?^\}\n", re.MULTILINE | re.DOTALL)
 _OURS = """\
@@ -32,7 +34,7 @@ def bibtex(methods: Iterable[str], catalogue: Mapping[str, Any]) -> str:
     """
     known = _known()
     by_doi = {match[1]: name for name, text in known.items() if (match := re.search(r"doi = \{(.*)\}", text))}
-    cited = [name for method in methods for name in (method, *_ASKED_FOR_BESIDE.get(method, ()))]
+    cited = [name for method in methods for name in (method, *_CITED_BESIDE.get(method, ()))]
     entries = [_OURS.format(version=__version__), *(known[name] for name in cited)]
     for source, provenance in sorted((catalogue.get("sources") or {}).items()):
         for number, text in enumerate(provenance.get("cite", []), start=1):
@@ -49,24 +51,21 @@ def bibtex(methods: Iterable[str], catalogue: Mapping[str, Any]) -> str:
 
 def methods_of(config: Mapping[str, Any]) -> list[str]:
     """Names of the entries for methods and programs that a configuration uses."""
-    potential, validation = config["potential"], config["validation"]
+    potential, validation, discharge = config["potential"], config["validation"], config["discharge"]
     calculators = [validation["universal_potential"]]
     if potential["mode"] == "teacher":
         calculators.append(potential["teacher"])
     else:
         calculators.append(potential["shared_calculator"])
     used = {
-        "snakemake": True,
-        "pymatgen": True,
-        "ase": True,
-        "cgcnn": True,  # whose graphs the voltage networks pool anew
         "nequip": potential["mode"] == "teacher" or not potential["shared_calculator"],
         "chgnet": "chgnet" in calculators or "demo" in config["data"]["sources"],
         "vasp": validation["enabled"],
         "dftd3": validation["enabled"],
         "gpaw": validation["gpaw"],
+        "drxnet": bool(discharge["tests"] or discharge["model"]),
     }
-    return [name for name, is_used in used.items() if is_used]
+    return [*ALWAYS_CITED, *(name for name, is_used in used.items() if is_used)]
 
 
 def _known() -> dict[str, str]:

@@ -41,6 +41,7 @@ def test_the_folder_holds_table_crystals_references_licences_and_a_readme(finish
     references = (lab / "references.bib").read_text()
     for name in ("@misc{ionsieve,", "@article{nequip,", "@article{chgnet,", "@article{vasp,"):
         assert references.count(name) == 1
+    assert "{drxnet," not in references
     # What a source asks to be cited, and no entry is known of.
     assert "note = {Jain et al. (2013)}" in references
 

@@ -7,13 +7,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ionsieve.citations import bibtex
+from ionsieve.citations import ALWAYS_CITED, bibtex
 from ionsieve.report.section import Section
 from ionsieve.report.sections.candidates import data_link
 from ionsieve.report.sources import ReportSources
 
-# cgcnn: the voltage networks pool its graphs anew.
-ALWAYS_CITED = ("snakemake", "pymatgen", "ase", "cgcnn")
 # zip's first date: the same crystals give the same bytes.
 DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -71,6 +69,7 @@ def citations(sources: ReportSources) -> str:
         "vasp": "vasp" in tiers,
         "dftd3": "vasp" in tiers,
         "gpaw": "gpaw" in tiers,
+        "drxnet": sources.discharge is not None,
     }
     methods = [*ALWAYS_CITED, *(name for name, is_used in used.items() if is_used)]
     return bibtex(methods, sources.catalogue or {})
