@@ -280,7 +280,7 @@ def _validation(run: RunFolder, material_id: str) -> Section:
         if not pd.isna(row["decomposition_energy_eV_per_atom"]):
             energy = number(row["decomposition_energy_eV_per_atom"])
             told += f"; charged host {energy} eV/atom above known phases"
-        if row["reason"]:
+        if not pd.isna(row["reason"]):
             told += f": {row['reason']}"
         facts.append((tier(str(row["tier"])), told))
     return Section("Validation", facts)

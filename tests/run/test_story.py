@@ -7,7 +7,7 @@ from ionsieve.command import app
 from ionsieve.errors import DataError
 from ionsieve.run.lookup import close_matches
 from ionsieve.run.story import story
-from ionsieve.tables import RANKED, write_table
+from ionsieve.tables import RANKED, VALIDATION_SUMMARY, write_table
 
 
 def facts(told, title: str) -> dict[str, str]:
@@ -91,6 +91,9 @@ def test_a_ranked_candidate_is_told_to_its_end(run, finished):
         material_id=finished.ranked["material_id"].replace({name: "c-Mn"}),
     )
     write_table(ranked, RANKED, run.results / "report/ranked.parquet")
+    computed = finished.table("validation/summary.parquet", VALIDATION_SUMMARY)
+    computed["material_id"] = computed["material_id"].replace({name: "c-Mn"})
+    write_table(computed, VALIDATION_SUMMARY, run.results / "validation/summary.parquet")
     for stage in ("transport", "potential", "validation"):
         (run.results / stage).mkdir(exist_ok=True)
         (finished.results / stage / name).rename(run.results / stage / "c-Mn")
@@ -102,6 +105,11 @@ def test_a_ranked_candidate_is_told_to_its_end(run, finished):
     assert transport["at 600 K"].startswith("<")
     assert facts(told, "Voltage")["universal potential"] == "3.11 V, -0.21 V from the prediction"
     assert "0.113 eV/A" in facts(told, "Potential")["force error"]
+    validation = facts(told, "Validation")
+    assert validation == {
+        "universal potential": "done: 3.11 V (-0.21 V), volume -4 % when charged",
+        "VASP": "prepared",
+    }
     assert "P(conductivity passes)" in facts(told, "Rank")["score"]
     files = facts(told, "Files")
     assert files["molecular dynamics"].endswith("transport/c-Mn/transport.json")
