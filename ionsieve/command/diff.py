@@ -94,8 +94,7 @@ def _show(found: "Comparison") -> None:
     _show_changes("Passed the funnel", found.passed)
     _show_changes("Shortlist", found.shortlist)
     _show_changes("Ranking", found.ranking)
-    unchanged = (found.config, found.sources, found.candidates, found.largest_moves, found.passed)
-    if not any((*unchanged, found.shortlist, found.ranking)):
+    if not found.differs:
         out.print("The two runs do not differ.")
 
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ionsieve import tables
@@ -21,6 +22,7 @@ from ionsieve.run.folder import RunFolder
 
 # Far below what a relaxation changes, above what formats and machines do to the same crystal.
 DECIMALS = 5
+_COLUMNS = ["material_id", "formula", "source", "crystal"]
 _PREDICTED = ["material_id", "voltage_V"]
 
 
@@ -43,7 +45,7 @@ class CandidateRows:
 def parts(
     one: RunFolder, other: RunFolder, watched: Set[str] = frozenset()
 ) -> Iterator[tuple[CandidateRows, CandidateRows]]:
-    """Parts of both runs that hold the same ids, one pair after the other.
+    """Parts of both runs that hold the same ids, one pair after the other; a run may have no candidates yet.
 
     Parameters
     ----------
@@ -76,6 +78,8 @@ def crystal_digests(batch: pa.RecordBatch) -> np.ndarray:
 
 def _rows(run: RunFolder, number: int, n_classes: int, watched: Set[str]) -> CandidateRows:
     read = [_bucket(run, path, watched) for path in run.buckets[number::n_classes]]
+    if not read:
+        return CandidateRows(pd.DataFrame(columns=[*_COLUMNS, "voltage_V"]), [])
     return CandidateRows(
         pd.concat([rows.table for rows in read], ignore_index=True),
         [row for rows in read for row in rows.watched],
@@ -90,14 +94,13 @@ def _bucket(run: RunFolder, path: Path, watched: Set[str]) -> CandidateRows:
         mask = table["material_id"].isin(watched).to_numpy()
         if mask.any():
             crystals += batch.filter(pa.array(mask)).to_pylist()
-    columns = ["material_id", "formula", "source", "crystal"]
-    table = pd.concat(batches, ignore_index=True) if batches else pd.DataFrame(columns=columns)
+    table = pd.concat(batches, ignore_index=True) if batches else pd.DataFrame(columns=_COLUMNS)
     predictions = run.predictions_of(path)
     if not predictions.exists():
         return CandidateRows(table.assign(voltage_V=math.nan), [])
     voltages = pq.read_table(predictions, columns=_PREDICTED).to_pandas()
     names = {row["material_id"] for row in crystals}
-    filters = pa.compute.field("material_id").isin(sorted(names))
+    filters = pc.field("material_id").isin(sorted(names))
     predicted = (
         {row["material_id"]: row for row in pq.read_table(predictions, filters=filters).to_pylist()}
         if names

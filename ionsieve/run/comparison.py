@@ -19,6 +19,7 @@ from ionsieve.artifacts import digest
 from ionsieve.report.wording import number
 from ionsieve.run.candidate_rows import CandidateRows, parts
 from ionsieve.run.folder import RunFolder
+from ionsieve.run.lookup import beyond_limits
 from ionsieve.run.story import thresholds
 from ionsieve.screen import Stop, Thresholds, describe, stopped_at
 
@@ -99,6 +100,13 @@ class Comparison:
     passed: list[Change] = field(default_factory=list)
     shortlist: list[Change] = field(default_factory=list)
     ranking: list[Change] = field(default_factory=list)
+
+    @property
+    def differs(self) -> bool:
+        """Whether there is anything to tell."""
+        of_all = (self.config, self.sources, self.model, self.candidates, self.largest_moves)
+        of_few = (self.passed, self.shortlist, self.ranking)
+        return any((*of_all, *of_few)) or self.counts.structures_changed > 0
 
 
 def compare(
@@ -254,7 +262,10 @@ class _Comparing:
         """Why a candidate passes the funnel of one run alone."""
         passes, stops = (1, 0) if change == ENTERED else (0, 1)
         here, there = (self._described[side].get(material_id) for side in (passes, stops))
-        assert here is not None
+        if here is None:
+            formula = _formulas((self.before, self.after)[passes].screened)[material_id]
+            why = "no voltage where it passed: the funnel of that run is older than its candidates"
+            return Change(PASSED, change, material_id, formula, "", "", "", why)
         values = dict.fromkeys(("quantity", "before", "after"), "")
         if there is None:
             why = absent.get(material_id, "not a candidate there")
@@ -296,7 +307,7 @@ class _Comparing:
         runs = (self.before, self.after)
         if any(run.shortlist is None or run.screened is None for run in runs):
             return
-        ids = [dict(zip(_column(run, "material_id"), _column(run, "formula"), strict=True)) for run in runs]
+        ids = [_formulas(run.shortlist) for run in runs]
         crossings = {change.material_id: change.why for change in self.comparison.passed}
         changes = []
         for change, here, there in ((ENTERED, 1, 0), (LEFT, 0, 1)):
@@ -386,7 +397,9 @@ def _reasons_of_absence(
         if reject["material_id"] in rows and reject["stage"] == "candidates":
             reasons.setdefault(reject["material_id"], f"set aside: {reject['reason']}")
     for material_id, above_hull, n_sites in _raw(run, rows):
-        reasons.setdefault(material_id, _beyond(above_hull, n_sites, limits))
+        reasons.setdefault(
+            material_id, beyond_limits(above_hull, n_sites, limits) or "left out by the catalogue"
+        )
     for material_id, row in rows.items():
         if material_id in reasons:
             continue
@@ -413,15 +426,6 @@ def _raw(run: RunFolder, wanted: Mapping[str, object]) -> Iterator[tuple[str, fl
             yield from (row for row in zip(ids, above_hull, sizes, strict=True) if row[0] in wanted)
 
 
-def _beyond(above_hull: float | None, n_sites: int, limits: Mapping[str, Any]) -> str:
-    limit = limits["max_energy_above_hull_eV_per_atom"]
-    if above_hull is not None and above_hull > limit:
-        return f"{above_hull:.3f} eV/atom above the hull, beyond data.max_energy_above_hull {limit:g}"
-    if n_sites > limits["max_sites"]:
-        return f"{n_sites} sites, more than data.max_sites {limits['max_sites']}"
-    return "left out by the catalogue"
-
-
 def _passing(run: RunFolder) -> set[str]:
     if run.screened is None:
         return set()
@@ -445,9 +449,10 @@ def _place(material_id: str, run: RunFolder) -> str:
     return f"place {candidates.index(material_id) + 1} in the other run, whose shortlist takes {length}"
 
 
-def _column(run: RunFolder, name: str) -> list[str]:
-    assert run.shortlist is not None
-    return run.shortlist[name].tolist()
+def _formulas(table: pd.DataFrame | None) -> dict[str, str]:
+    """Formulas by material_id."""
+    assert table is not None
+    return dict(zip(table["material_id"], table["formula"], strict=True))
 
 
 def _without_crystal(described: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Tables of candidates may hold half a million rows: one bucket, or one batch of r
 """
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,26 @@ def left_out(run: RunFolder, material_id: str) -> list[str]:
         if row["material_id"] == material_id
     ]
     return reasons or _beyond_limits(run, material_id)
+
+
+def beyond_limits(
+    energy_above_hull_eV_per_atom: float | None, n_sites: int, data: Mapping[str, Any]
+) -> str | None:
+    """Why the catalogue leaves a crystal out: far from the hull, or large; None where it does not.
+
+    Parameters
+    ----------
+    data : that section of the configuration.
+    """
+    limit = data["max_energy_above_hull_eV_per_atom"]
+    if energy_above_hull_eV_per_atom is not None and energy_above_hull_eV_per_atom > limit:
+        return (
+            f"{energy_above_hull_eV_per_atom:.3f} eV/atom above the hull, beyond"
+            f" data.max_energy_above_hull_eV_per_atom {limit:g}"
+        )
+    if n_sites > data["max_sites"]:
+        return f"{n_sites} sites, more than data.max_sites {data['max_sites']}"
+    return None
 
 
 def close_matches(run: RunFolder, name: str) -> list[str]:
@@ -90,22 +110,13 @@ def _ids(run: RunFolder) -> Iterator[tuple[str, str]]:
 
 
 def _beyond_limits(run: RunFolder, material_id: str) -> list[str]:
-    """What the catalogue leaves out without a row among the rejects: far from the hull, or large."""
-    limits = run.config["data"]
+    """What the catalogue leaves out without a row among the rejects, source by source."""
     reasons = []
     for path in sorted((run.results / "data" / "raw").glob("*/candidates.parquet")):
         row = _row(path, material_id)
         if row is None:
             continue
-        above_hull, limit = row["energy_above_hull_eV_per_atom"], limits["max_energy_above_hull_eV_per_atom"]
-        if above_hull is not None and above_hull > limit:
-            reasons.append(
-                f"left out ({row['source']}): {above_hull:.3f} eV/atom above the hull, beyond"
-                f" data.max_energy_above_hull_eV_per_atom {limit:g}"
-            )
-        elif len(row["numbers"]) > limits["max_sites"]:
-            reasons.append(
-                f"left out ({row['source']}): {len(row['numbers'])} sites, more than data.max_sites"
-                f" {limits['max_sites']}"
-            )
+        reason = beyond_limits(row["energy_above_hull_eV_per_atom"], len(row["numbers"]), run.config["data"])
+        if reason is not None:
+            reasons.append(f"left out ({row['source']}): {reason}")
     return reasons

@@ -23,6 +23,42 @@ def test_a_run_does_not_differ_from_itself(sieve):
     assert (found.candidates, found.passed, found.shortlist, found.ranking) == ([], [], [], [])
     assert found.counts.common == len(VOLTAGES_V)
     assert found.counts.voltages_moved == found.counts.structures_changed == 0
+    assert not found.differs
+    result = CliRunner().invoke(app, ["diff", str(run.folder), str(run.folder)])
+    assert "The two runs do not differ." in result.stdout
+
+
+def test_a_new_model_or_crystal_that_moved_nothing_is_a_difference_all_the_same(sieve, perovskite):
+    before = sieve("before", VOLTAGES_V)
+    for name, what in (
+        ("model", {"model": b"others"}),
+        ("crystal", {"structures": {"c-Mn": perovskite("Mn", 4.1)}}),
+    ):
+        after = sieve(name, VOLTAGES_V, **what)
+        found = compare(before, after)
+        assert found.largest_moves == found.passed == found.shortlist == []
+        assert found.differs
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_run_that_has_no_candidates_yet_is_compared_as_far_as_it_came(sieve, tmp_path, swapped):
+    late = sieve("late", VOLTAGES_V)
+    (tmp_path / "early/results/data").mkdir(parents=True)
+    runs = (late, RunFolder.find(tmp_path / "early"))
+    found = compare(*(runs[::-1] if swapped else runs))
+    assert {change.change for change in found.candidates} == {"entered" if swapped else "left"}
+    assert {found.counts.before, found.counts.after} == {0, 4}
+    assert found.passed == []
+
+
+def test_who_passed_a_funnel_older_than_the_candidates_is_told_so(sieve):
+    before = sieve("before", VOLTAGES_V)
+    after = sieve("after", VOLTAGES_V, thresholds={"min_voltage_V": 2.0})
+    for path in (after.results / "voltage/predictions").iterdir():
+        path.unlink()
+    (entered,) = compare(before, RunFolder.find(after.folder)).passed
+    assert (entered.change, entered.material_id, entered.formula) == ("entered", "c-Ti", "MgTiF3")
+    assert "the funnel of that run is older than its candidates" in entered.why
 
 
 def test_a_lower_threshold_lets_in_and_is_named(sieve):
@@ -93,7 +129,9 @@ def test_who_entered_and_who_left_the_candidates_has_its_reason(sieve):
     assert changes["new-Mo"].why == "new in demo"
     assert changes["gone-V"].why == "withdrawn from demo"
     assert changes["bad-Ni"].why == "set aside: partial occupancies (Mg:0.5)"
-    assert changes["up-Cr"].why.startswith("0.300 eV/atom above the hull, beyond")
+    assert changes["up-Cr"].why == (
+        "0.300 eV/atom above the hull, beyond data.max_energy_above_hull_eV_per_atom 0.15"
+    )
     # What left the candidates left what passed, for the same reason.
     assert by_id(found.passed)["gone-V"].why == "withdrawn from demo"
 
