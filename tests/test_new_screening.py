@@ -80,6 +80,11 @@ def test_with_a_key_electrodes_come_from_the_materials_project(crystals, monkeyp
     assert "aaaa" not in started.config.read_text()
 
 
+def test_what_to_type_holds_for_a_folder_with_a_blank_in_its_name():
+    result = CliRunner().invoke(app, ["init", "my screening", "--ion", "Mg"])
+    assert "    cd 'my screening'\n" in result.stdout
+
+
 @pytest.mark.parametrize("name", ["config.yaml", "results"])
 def test_nothing_is_overwritten(name):
     Path("there").mkdir()

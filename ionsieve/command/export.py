@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ionsieve.command.output import mistakes_told, silence_libraries, tell
+from ionsieve.plurals import noun
 
 EXAMPLES = """
 Examples:
@@ -48,4 +49,5 @@ def export(
 
         silence_libraries()
         names = hand_over(RunFolder.find(run), folder, top)
-        tell(f"{len(names)} candidates in {folder}: {', '.join(names)}; start with {folder / 'README.txt'}")
+        count = f"{len(names)} {noun(len(names), 'candidate')}"
+        tell(f"{count} in {folder}: {', '.join(names)}; start with {folder / 'README.txt'}")

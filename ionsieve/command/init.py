@@ -1,5 +1,6 @@
 """`ionsieve init`: the folder of a new screening."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -54,4 +55,5 @@ def init(
         typer.echo(f"{started.config}: edit it as you like")
         for remark in started.remarks:
             typer.echo(f"  {remark}")
-        typer.echo(f"\n    cd {folder}\n    {started.command} -n    # what would run\n    {started.command}")
+        typer.echo(f"\n    cd {shlex.quote(str(folder))}")
+        typer.echo(f"    {started.command} -n    # what would run\n    {started.command}")

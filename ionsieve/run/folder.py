@@ -68,12 +68,21 @@ class RunFolder:
 
         Raises
         ------
-        DataError : the file is no YAML mapping.
+        DataError : the file is no YAML mapping, or a section of it is none.
         """
         from ionsieve.config import Config
 
         defaults = Config().model_dump(mode="json")
-        return defaults if self.config_file is None else _laid_over(defaults, _yaml_mapping(self.config_file))
+        if self.config_file is None:
+            return defaults
+        values = _yaml_mapping(self.config_file)
+        for section, keys in defaults.items():
+            if isinstance(keys, dict) and not isinstance(values.get(section, keys), dict):
+                raise DataError(
+                    f"{self.config_file}: {section} is {values[section]!r}; it must be a mapping of keys, or"
+                    " be left out"
+                )
+        return _laid_over(defaults, values)
 
     @property
     def working_ion(self) -> str:

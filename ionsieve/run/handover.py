@@ -15,6 +15,7 @@ from ionsieve.artifacts import UNFINISHED, read_json, write_text
 from ionsieve.citations import bibtex, methods_of
 from ionsieve.errors import DataError
 from ionsieve.outcome import OK
+from ionsieve.plurals import noun
 from ionsieve.report.wording import FLAG_MEANINGS, NON_COMMERCIAL, number, voltage
 from ionsieve.run.folder import RunFolder
 
@@ -156,7 +157,8 @@ def _readme(run: RunFolder, chosen: pd.DataFrame, has_charged_hosts: bool) -> st
     ion = run.working_ion
     kinds = ", ".join(run.catalogue.get("electrodes", {}).get("by_label_kind", {})) or "an unknown kind"
     lines = [
-        f"{len(chosen)} candidates for {ion} cathodes, from a computer screening (IonSieve {__version__}).",
+        f"{len(chosen)} {noun(len(chosen), 'candidate')} for {ion} cathodes, from a computer screening"
+        f" (IonSieve {__version__}).",
         "Nothing here has been measured. The numbers say what is worth trying first.",
         "",
         f"{TABLE:<16} the candidates, best first",

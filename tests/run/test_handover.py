@@ -65,6 +65,12 @@ def test_crystals_are_those_of_the_run_and_the_host_without_its_ions(sieve, pero
     assert "host without Mg" in (tmp_path / "lab/README.txt").read_text()
 
 
+def test_a_single_candidate_is_told_as_one(finished, tmp_path):
+    arguments = ["export", str(tmp_path / "lab"), "--top", "1", "--run", str(finished.folder)]
+    assert "ionsieve: 1 candidate in " in CliRunner().invoke(app, arguments).stderr
+    assert (tmp_path / "lab/README.txt").read_text().startswith("1 candidate for Mg cathodes")
+
+
 def test_a_folder_that_holds_something_is_left_alone(finished, tmp_path):
     lab = tmp_path / "lab"
     lab.mkdir()

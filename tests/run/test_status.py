@@ -48,6 +48,14 @@ def test_keys_that_a_configuration_leaves_out_have_their_defaults(tmp_path):
     assert config["screen"]["min_voltage_V"] == 3.0
 
 
+def test_a_section_that_holds_nothing_is_named(tmp_path):
+    (tmp_path / "results").mkdir()
+    write_text(tmp_path / "config.yaml", "working_ion: Na\nscreen:\n  # min_voltage_V: 2\n")
+    result = CliRunner().invoke(app, ["status", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "config.yaml: screen is None; it must be a mapping of keys, or be left out" in result.stderr
+
+
 def test_before_the_shortlist_the_number_of_its_jobs_is_not_known(tmp_path):
     (tmp_path / "results").mkdir()
     now = status(RunFolder.find(tmp_path))
