@@ -26,8 +26,10 @@ from ionsieve.report.figures import (
     voltage_parity,
 )
 from ionsieve.report.sources import ReportSources
-from ionsieve.report.wording import MODELS_OF_PAPER_TABLES, label_kinds, number, percent
+from ionsieve.report.wording import label_kinds, number, percent
 
+# The models of tables S3 and S4, in short.
+MODEL_NAMES = {"mha_resnet": "MHA-ResNet as meant", "ionsieve": "IonSieve"}
 RESIDUAL_BIN_V = 0.2
 LARGEST_RESIDUAL_V = 2.0
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
@@ -63,7 +65,7 @@ def residuals_by_size(sources: ReportSources) -> Figure | None:
     if all(rows.empty for rows in residuals_V.values()):
         return None
     plot = make_subplots(
-        1, len(BY_ION), subplot_titles=[MODELS_OF_PAPER_TABLES[model] for model in BY_ION],
+        1, len(BY_ION), subplot_titles=[MODEL_NAMES[model] for model in BY_ION],
         horizontal_spacing=0.08, shared_yaxes=True,
     )  # fmt: skip
     plot.update_layout(canvas("", "").layout, margin={"l": 60, "r": 12, "t": 56, "b": 60})
@@ -129,7 +131,7 @@ def residuals_by_ion(sources: ReportSources) -> Figure | None:
         plot.add_box(
             x=[f"{html.escape(ion)}<br>{counts[ion]}" for ion in there],
             lowerfence=low, q1=first, median=middle, q3=third, upperfence=high,
-            name=MODELS_OF_PAPER_TABLES[model],
+            name=MODEL_NAMES[model],
             line={"color": colour, "width": 1.5},
             fillcolor=transparent(colour, 0.25),
         )  # fmt: skip

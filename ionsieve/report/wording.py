@@ -31,9 +31,6 @@ FLAG_MEANINGS = {
     "missing": "not run yet",
 }
 
-
-# The two models that tables S3 and S4 are redone with, in short.
-MODELS_OF_PAPER_TABLES = {"mha_resnet": "MHA-ResNet as meant", "ionsieve": "IonSieve"}
 TIERS = {"universal_potential": "universal potential", "gpaw": "GPAW", "vasp": "VASP"}
 
 
@@ -140,8 +137,12 @@ def _sieved(sources: ReportSources) -> list[str]:
     most = ""
     if removed is not None and removed["removed"]:
         why, _ = threshold_in_words(removed["why"], sources.funnel["thresholds"])
-        most = f" (most of the others, {grouped(removed['removed'])}, had a {why})"
+        most = f" (the largest loss is {grouped(removed['removed'])}: {why})"
     return [f"{text}{most}, and {chosen} went on to molecular dynamics."]
+
+
+# Of the funnel's thresholds, by how their keys end.
+_UNITS = {"_Ah_per_L": "Ah/L", "_mAh_per_g": "mAh/g", "_Wh_per_kg": "Wh/kg", "_V": "V"}
 
 
 def threshold_in_words(why: str, thresholds: Mapping[str, Any]) -> tuple[str, str]:
@@ -149,26 +150,13 @@ def threshold_in_words(why: str, thresholds: Mapping[str, Any]) -> tuple[str, st
     for word in why.split():
         value = thresholds.get(word.removeprefix("screen."))
         if word.startswith("screen.") and isinstance(value, int | float) and not isinstance(value, bool):
-            return why.replace(word, f"{value:g}{unit_of(word)}"), word
+            return why.replace(word, f"{value:g}{_unit_of(word)}"), word
     return why, ""
 
 
-def unit_of(name: str) -> str:
+def _unit_of(name: str) -> str:
     """The unit that a name ends with, as text: `` Ah/L`` of ``min_capacity_vol_Ah_per_L``."""
-    for ending, unit in _UNITS.items():
-        if name.endswith(ending):
-            return f" {unit}"
-    return ""
-
-
-_UNITS = {
-    "_eV_per_atom": "eV/atom",
-    "_Ah_per_L": "Ah/L",
-    "_mAh_per_g": "mAh/g",
-    "_Wh_per_L": "Wh/L",
-    "_mS_per_cm": "mS/cm",
-    "_V": "V",
-}
+    return next((f" {unit}" for ending, unit in _UNITS.items() if name.endswith(ending)), "")
 
 
 def grouped(value: int) -> str:
@@ -228,21 +216,33 @@ def _why(sources: ReportSources) -> list[str]:
     ]
 
 
+# By flag: said of one candidate, and of several.
+_DOUBTS = {
+    "upper_bound": ("moved too little for more than an upper bound of the conductivity",) * 2,
+    "anion_redox": (
+        "would need its anions oxidised for the full capacity",
+        "would need their anions oxidised for the full capacity",
+    ),
+    "out_of_domain": (
+        "lies far from what the voltage model was trained on",
+        "lie far from what the voltage model was trained on",
+    ),
+    "opinions_differ": (
+        "has a second voltage that contradicts the first",
+        "have a second voltage that contradicts the first",
+    ),
+    "framework_collapsed": ("loses its framework when emptied", "lose their framework when emptied"),
+}
+
+
 def _uncertain(sources: ReportSources) -> list[str]:
     """What could overturn the ranking, counted over the ranked."""
     if sources.ranked is None or sources.ranked["rank"].isna().all():
         return []
     ranked = sources.ranked[sources.ranked["rank"].notna()]
     flags = ranked["flags"].str.split(";")
-    doubts = {
-        "upper_bound": "moved too little for more than an upper bound of the conductivity",
-        "anion_redox": "would need their anions oxidised for the full capacity",
-        "out_of_domain": "lie far from what the voltage model was trained on",
-        "opinions_differ": "have a second voltage that contradicts the first",
-        "framework_collapsed": "lose their framework when emptied",
-    }
-    counts = {words: sum(name in of for of in flags) for name, words in doubts.items()}
-    said = [f"{count} {words}" for words, count in counts.items() if count]
+    counts = {name: sum(name in of for of in flags) for name in _DOUBTS}
+    said = [f"{count} {_DOUBTS[name][count > 1]}" for name, count in counts.items() if count]
     if sources.validation_summary is not None:
         tiers = sources.validation_summary
         done = tiers[tiers["tier"].isin(["gpaw", "vasp"]) & tiers["computed_voltage_V"].notna()]

@@ -6,7 +6,7 @@ import re
 import shutil
 import sys
 import zipfile
-from dataclasses import replace
+from dataclasses import fields, replace
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -29,7 +29,8 @@ from ionsieve.report.composition_figures import residuals_by_ion, residuals_by_s
 from ionsieve.report.page import build_report
 from ionsieve.report.sections import costs, downloads
 from ionsieve.report.sources import ReportSources, load, load_partial
-from ionsieve.report.wording import formula, headline, number
+from ionsieve.report.wording import formula, headline, number, threshold_in_words
+from ionsieve.screen import Thresholds
 
 THRESHOLD = 100.0
 VIEWER = files("ionsieve.report").joinpath("vendor/3Dmol-min.js").read_text()
@@ -99,14 +100,34 @@ def test_funnel_counts_and_thresholds_are_shown(finished_page):
 def test_headline_tells_the_run_in_numbers(finished_run):
     sieved, best, why, model, uncertain = headline(load(files_of(finished_run)))
     assert sieved == (
-        "Of 163 Mg candidates, 18 passed every threshold (most of the others, 115, had a predicted voltage "
-        "at or below 3 V), and 4 went on to molecular dynamics."
+        "Of 163 Mg candidates, 18 passed every threshold (the largest loss is 115: predicted voltage at or "
+        "below 3 V), and 4 went on to molecular dynamics."
     )
     assert best.startswith("First of 3 ranked is MgMn2O4 (demo-spinel-MgMn2O4), predicted at 3.32 V (2.72 to")
     assert "then MgCr2O4 (demo-cf-MgCr2O4) with 3.61 V, 1480 Ah/L and less than 62 mS/cm at 1200 K" in best
     assert "0.82 (the chance that its voltage passes) × 4349 Wh/L" in why and "against 51.8 and 5.96" in why
     assert "330 electrodes with CHGNet labels" in model and "0.34 V" in model and "held 89 %" in model
-    assert "1 would need their anions oxidised" in uncertain and "none has a voltage from first" in uncertain
+    assert "1 would need its anions oxidised" in uncertain and "none has a voltage from first" in uncertain
+
+
+def test_the_headline_holds_for_any_step_of_the_funnel(finished_run):
+    sources = load(files_of(finished_run))
+    for step in sources.funnel["steps"]:
+        largest = {**step, "removed": 10_000}
+        (sieved, *_) = headline(replace(sources, funnel={**sources.funnel, "steps": [largest]}))
+        assert "(the largest loss is 10,000: " in sieved
+        assert "screen.min" not in sieved and "screen.max" not in sieved
+        assert "had a " not in sieved
+
+
+def test_every_threshold_of_the_funnel_is_told_with_its_unit():
+    found = {
+        field.name: threshold_in_words(f"below screen.{field.name}", {field.name: 500.0})[0]
+        for field in fields(Thresholds)
+    }
+    assert found["min_energy_density_Wh_per_kg"] == "below 500 Wh/kg"
+    unitless = {name for name, words in found.items() if words == "below 500"}
+    assert unitless == {"min_voltage_probability", "exclude_elements"}
 
 
 def test_metrics_stand_by_protocol_and_ion_with_counts(finished_page):
