@@ -27,7 +27,7 @@ from ionsieve.composition import leakage_audit, paper_tables
 from ionsieve.composition.published import TABLE_S1
 from ionsieve.report.composition_figures import residuals_by_ion, residuals_by_size
 from ionsieve.report.page import build_report
-from ionsieve.report.sections import costs, downloads
+from ionsieve.report.sections import costs, downloads, models
 from ionsieve.report.sources import ReportSources, load, load_partial
 from ionsieve.report.wording import formula, headline, number, threshold_in_words
 from ionsieve.screen import Thresholds
@@ -289,6 +289,19 @@ def test_every_tier_of_a_finalist_stands_beside_the_prediction(finished_page):
     assert len(parity) == 2 and set(parity[1]["y"]) == {3.11}
 
 
+def test_what_computed_the_voltages_of_finalists_is_told_as_it_is(finished_run):
+    sources = load(files_of(finished_run))
+    page = own(build_report(sources))
+    assert "CHGNet was trained on the Materials Project" in page and "no voltage here is from VASP" in page
+    computed = sources.validation_summary
+    by_vasp = computed["tier"] == "vasp"
+    computed.loc[by_vasp, ["status", "label_kind"]] = "done", "PBE+U+D3"
+    computed.loc[by_vasp, "computed_voltage_V"] = 3.2
+    page = own(build_report(replace(sources, validation_summary=computed[by_vasp])))
+    assert "no voltage here is from VASP" not in page
+    assert "CHGNet was trained on the Materials Project" not in page
+
+
 def test_figures_have_a_text_for_who_cannot_see_them(finished_page):
     assert len(re.findall(r'id="figure-[\w-]+" role="img" aria-label="[^"]{30,}"', finished_page)) == 17
     pictures = re.findall(r'role="img" aria-label="([^"]*)"', finished_page)
@@ -369,6 +382,21 @@ def test_model_cards_say_what_was_trained_on_what_and_how_well(finished_page):
     assert section.count('class="panel card"') == 3
     assert "337 electrodes (Al 18, Ca 47" in section and "CHGNet 337" in section
     assert "force MAE on held-out frames" in section and "0.113 eV/Å" in section
+
+
+def test_the_card_of_a_calculator_by_name_does_not_speak_of_nequip(finished_run):
+    sources = load(files_of(finished_run))
+    document = {
+        "calculator": "mace.calculators.mace_mp",
+        "training": None,
+        "labels": "the frames given",
+        "metrics": {"force_mae_eV_per_A": 0.062},
+    }
+    card = models.section(replace(sources, potentials={"shared": document})).context["cards"][-1]
+    facts = dict(card["facts"])
+    assert facts["what it is"] == "mace.calculators.mace_mp; one for all candidates"
+    assert facts["labels by"] == "the frames given"
+    assert facts["preset"] == "none: nothing was trained here"
 
 
 def test_downloads_hold_the_table_the_crystals_and_what_to_cite(finished_run):

@@ -7,6 +7,8 @@ from ionsieve.report import wording
 from ionsieve.report.section import Section
 from ionsieve.report.sources import SHARED_POTENTIAL, ReportSources, finalists
 
+NEQUIP = "NequIP, an equivariant graph network"
+
 
 def section(sources: ReportSources) -> Section:
     """A card for each model that predicted something on this page."""
@@ -58,17 +60,25 @@ def _potential_cards(sources: ReportSources) -> list[dict[str, Any]]:
     errors = sorted((document["metrics"]["force_mae_eV_per_A"], name) for name, document in documents.items())
     best, worst = errors[0], errors[-1]
     potential = (sources.config or {}).get("potential") or {}
-    shared = SHARED_POTENTIAL in documents
-    of = "one for all candidates" if shared else f"one for each of {len(documents)} candidates"
+    of = (
+        "one for all candidates"
+        if SHARED_POTENTIAL in documents
+        else f"one for each of {wording.plural(len(documents), 'candidate')}"
+    )
+    calculators = {str(document.get("calculator", NEQUIP)) for document in documents.values()}
+    labels = {str(document["labels"]) for document in documents.values() if document.get("labels")}
+    # A ready model, or a calculator by name, has no settings of a training.
+    was_trained = any(document.get("training", True) for document in documents.values())
     slopes = [
         slope["slope"]
         for document in documents.values()
         if (slope := document.get("softening") or document.get("teacher_softening"))
     ]
     facts = [
-        ("what it is", f"NequIP, an equivariant graph network; {of}"),
-        ("mode, preset", f"{potential.get('mode', '')}, {potential.get('preset', '')}".strip(", ")),
-        ("labels by", str(potential.get("teacher") or "")),
+        ("what it is", f"{', '.join(sorted(calculators))}; {of}"),
+        ("mode", str(potential.get("mode") or "")),
+        ("preset", str(potential.get("preset") or "") if was_trained else "none: nothing was trained here"),
+        ("labels by", ", ".join(sorted(labels)) or str(potential.get("teacher") or "")),
         (
             "force MAE on held-out frames",
             f"{wording.number(best[0])} eV/Å"

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ionsieve.report import wording
 from ionsieve.report.figures import SERIES, Figure, canvas, diagonal
 from ionsieve.report.section import Section
 from ionsieve.report.sources import ReportSources, finalists
@@ -16,11 +15,18 @@ from ionsieve.report.wording import tier
 
 def section(sources: ReportSources) -> Section:
     """Tiers side by side, and what is ready to be submitted."""
+    tiers = tier_rows(sources)
     return Section(
         name="validation",
         anchor="tiers",
         title="Validation",
-        context={"tiers": tier_rows(sources), "validation": _validation_rows(sources)},
+        context={
+            "tiers": tiers,
+            "validation": _validation_rows(sources),
+            "vasp_computed": any(
+                row["tier"] == tier("vasp") and row["computed_voltage_V"] is not None for row in tiers
+            ),
+        },
         figures=[validation_parity(sources)],
     )
 
@@ -42,7 +48,7 @@ def tier_rows(sources: ReportSources) -> list[dict[str, Any]]:
         {str(name): None if pd.isna(value) else value for name, value in row.items()}
         for row in sources.validation_summary.to_dict("records")
     ]
-    return [{**row, "tier": wording.tier(str(row["tier"]))} for row in rows]
+    return [{**row, "tier": tier(str(row["tier"]))} for row in rows]
 
 
 def validation_parity(sources: ReportSources) -> Figure | None:
