@@ -468,10 +468,13 @@ def read_benchmarks(folder: Path) -> pd.DataFrame:
     """What Snakemake measured of each job: columns rule, wall_s, cpu_s, memory_MB.
 
     Files are ``{rule}.tsv`` or ``{rule}/....tsv``, one line for each time the job ran: the last one counts.
-    Jobs too short to be measured have a dash for what is not known, which counts as nothing.
+    Jobs too short to be measured have a dash for what is not known, which counts as nothing, and so does a
+    file that a killed run left empty.
     """
     rows = []
     for path in sorted(folder.rglob("*.tsv")):
+        if not path.stat().st_size:
+            continue
         lines = pd.read_csv(path, sep="\t", na_values=["-", "NA"])
         if lines.empty:
             continue

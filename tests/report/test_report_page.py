@@ -362,6 +362,13 @@ def test_cost_adds_up_by_stage_and_names_rules_that_belong_to_none(finished_run)
     assert section.context["total_cost"]["gpu_h"] == 0
 
 
+def test_a_measurement_that_a_killed_run_left_empty_counts_as_nothing(finished_run):
+    jobs = load(files_of(finished_run)).jobs
+    (finished_run / "benchmarks/arrhenius").mkdir()
+    (finished_run / "benchmarks/arrhenius/demo-cf-MgCr2O4.tsv").touch()
+    assert load(files_of(finished_run)).jobs.equals(jobs)
+
+
 def test_every_rule_of_the_workflow_belongs_to_a_stage_of_the_cost():
     rules = Path(__file__).parents[2] / "rules"
     named = {
@@ -417,6 +424,17 @@ def test_a_source_with_a_known_article_is_cited_in_full(finished_run):
     cite = {"materials_project": {"cite": ["Jain et al. (2013), doi:10.1063/1.4812323"]}}
     bib = downloads.citations(replace(sources, catalogue={**sources.catalogue, "sources": cite}))
     assert "@article{materials_project," in bib and bib.count("@misc") == 1
+
+
+def test_a_teacher_by_name_is_not_cited_as_chgnet(finished_run):
+    sources = load(files_of(finished_run))
+    config = dict(sources.config) | {
+        "potential": {**sources.config["potential"], "teacher": "mace.calculators.mace_mp"},
+        "validation": {**sources.config["validation"], "universal_potential": "mace.calculators.mace_mp"},
+        "data": {**sources.config["data"], "sources": ["files"]},
+    }
+    assert "@article{chgnet," in downloads.citations(sources)
+    assert "@article{chgnet," not in downloads.citations(replace(sources, config=config))
 
 
 def test_same_run_gives_the_same_bytes(finished_run, tmp_path):

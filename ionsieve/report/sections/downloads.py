@@ -7,10 +7,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ionsieve.citations import ALWAYS_CITED, bibtex
+from ionsieve.citations import bibtex, methods_of
 from ionsieve.report.section import Section
 from ionsieve.report.sections.candidates import data_link
 from ionsieve.report.sources import ReportSources
+from ionsieve.report.wording import plural
 
 # zip's first date: the same crystals give the same bytes.
 DATE = (1980, 1, 1, 0, 0, 0)
@@ -29,11 +30,10 @@ def section(sources: ReportSources) -> Section:
             )
         )
     if sources.structures:
-        count = len(sources.structures)
         downloads.append(
             _download(
                 "structures.zip",
-                f"{count} CIF file{'' if count == 1 else 's'}, the crystals as screened",
+                f"{plural(len(sources.structures), 'CIF file')}, the crystals as screened",
                 zipped({f"{name}.cif": cif for name, cif in sources.structures.items()}),
             )
         )
@@ -61,19 +61,6 @@ def zipped(texts: Mapping[str, str]) -> bytes:
 
 
 def citations(sources: ReportSources) -> str:
-    """BibTeX of IonSieve, of the methods that ran, and of the data's sources."""
-    tiers = set() if sources.validation_summary is None else set(sources.validation_summary["tier"])
-    used = {
-        "nequip": bool(sources.potentials),
-        "chgnet": "CHGNet" in _label_kinds(sources) or "universal_potential" in tiers,
-        "vasp": "vasp" in tiers,
-        "dftd3": "vasp" in tiers,
-        "gpaw": "gpaw" in tiers,
-        "drxnet": sources.discharge is not None,
-    }
-    methods = [*ALWAYS_CITED, *(name for name, is_used in used.items() if is_used)]
+    """BibTeX of IonSieve, of the methods that the configuration uses, and of the data's sources."""
+    methods = [] if sources.config is None else methods_of(sources.config)
     return bibtex(methods, sources.catalogue or {})
-
-
-def _label_kinds(sources: ReportSources) -> Mapping[str, int]:
-    return ((sources.catalogue or {}).get("electrodes") or {}).get("by_label_kind") or {}

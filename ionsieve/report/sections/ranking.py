@@ -46,7 +46,6 @@ def _ranked_rows(sources: ReportSources) -> list[dict[str, Any]] | None:
 
 def ranked_row(row: Mapping[Any, Any]) -> dict[str, Any]:
     """Cells of one candidate, beside the columns they are made from."""
-    conductivity = row["conductivity_mS_per_cm"]
     bound = row["conductivity_kind"] == "upper_bound"
     return {
         **row,
@@ -65,7 +64,9 @@ def ranked_row(row: Mapping[Any, Any]) -> dict[str, Any]:
             lambda value: wording.number(value, 2),
         ),
         # A bound sorts below every value of its size.
-        "conductivity_sort": row["conductivity_high_mS_per_cm"] / 1e6 if bound else conductivity,
+        "conductivity_sort": row["conductivity_high_mS_per_cm"] / 1e6
+        if bound
+        else row["conductivity_mS_per_cm"],
         "flags": [flag for flag in row["flags"].split(";") if flag],
         "reason": "" if row["md_reason"] is None or pd.isna(row["md_reason"]) else row["md_reason"],
     }
@@ -101,8 +102,8 @@ def bubble(sources: ReportSources) -> Figure | None:
             text=[_hover(row) for row in rest.to_dict("records")],
             hovertemplate="%{text}<extra></extra>",
         )
-    limit = threshold(sources, "transport", "min_conductivity_mS_per_cm")
-    for name, colour, rows in _bubble_groups(measured, limit):
+    limit_mS_per_cm = threshold(sources, "transport", "min_conductivity_mS_per_cm") or 0.0
+    for name, colour, rows in _bubble_groups(measured, limit_mS_per_cm):
         plot.add_scatter(
             x=rows["voltage_V"].tolist(),
             y=rows["capacity_vol_Ah_per_L"].tolist(),
@@ -140,14 +141,14 @@ def bubble(sources: ReportSources) -> Figure | None:
     )
 
 
-def _bubble_groups(measured: pd.DataFrame, threshold: float | None) -> list[tuple[str, str, pd.DataFrame]]:
-    """Name, colour and rows of the candidates above the threshold, below it, and without a value."""
-    value = measured["conductivity_mS_per_cm"].fillna(-1.0)
-    limit = threshold or 0.0
+def _bubble_groups(measured: pd.DataFrame, limit_mS_per_cm: float) -> list[tuple[str, str, pd.DataFrame]]:
+    """Name, colour and rows of the candidates above the limit, below it, and without a value."""
+    value = measured["conductivity_mS_per_cm"]
+    limit = f"{number(limit_mS_per_cm)} mS/cm"
     groups = [
-        (f"≥ {number(limit)} mS/cm", VERMILLION, measured[value >= limit]),
-        (f"< {number(limit)} mS/cm", BLUE, measured[(value >= 0) & (value < limit)]),
-        ("bound or no result", PURPLE, measured[value < 0]),
+        (f"≥ {limit}", VERMILLION, measured[value >= limit_mS_per_cm]),
+        (f"< {limit}", BLUE, measured[value < limit_mS_per_cm]),
+        ("bound or no result", PURPLE, measured[value.isna()]),
     ]
     return [(name, colour, rows) for name, colour, rows in groups if not rows.empty]
 
