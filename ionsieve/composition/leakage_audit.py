@@ -204,7 +204,8 @@ def _networks(networks: Sequence[Mapping[str, Any]]) -> TextTable:
         if "mae_V" not in row:
             rows.append((row["label"], f"not run: {row['skipped'] or 'no result'}", "", "", ""))
             continue
-        numbers = (f"{row['mae_V']:.3f}", f"{row['rmse_V']:.3f}", f"{row['r2']:.4f}", str(row["count"]))
+        r2 = "-" if row["r2"] is None else f"{row['r2']:.4f}"  # of labels that do not vary
+        numbers = (f"{row['mae_V']:.3f}", f"{row['rmse_V']:.3f}", r2, str(row["count"]))
         rows.append((row["label"], *numbers))
     paper = TABLE_S2["mha_resnet_leak"]
     rows.append(

@@ -378,12 +378,16 @@ def composition(sources: ReportSources) -> list[str]:
     scored, share = metrics["protocols"]["framework"]["all"], metrics["interval"]["all"]
     low_V, high_V = scored.get("mae_interval_V") or (None, None)
     spread = interval(low_V, high_V, voltage)
-    of_crystals = framework_scores(sources)
-    beside = f"; the voltage model, which sees the crystal, has {voltage(of_crystals['mae_V'])} V"
+    of_crystals = framework_scores(sources).get("mae_V")
+    beside = (
+        ""
+        if of_crystals is None
+        else f"; the voltage model, which sees the crystal, has {voltage(of_crystals)} V"
+    )
     return [
         f"From the charged and the discharged formula and the ion alone, the mean absolute error on hosts "
         f"never seen is {voltage(scored['mae_V'])} V{f' ({spread})' if spread else ''} over "
-        f"{plural(scored['count'], 'electrode')}{beside if of_crystals else ''}.",
+        f"{plural(scored['count'], 'electrode')}{beside}.",
         f"The intervals held {percent(share['coverage'])} % of the labels, where "
         f"{percent(metrics['interval']['nominal_coverage'])} % was the aim; in the ranking this voltage is a "
         "second opinion, for the extraction of all ions, and decides nothing.",

@@ -488,6 +488,12 @@ def test_verdicts_follow_from_when_a_block_is_known_and_what_it_takes_away(elect
     assert 0.9 < summary["overlaps"][RANDOM]["same_framework"] <= 1.0
 
 
+def test_the_audit_of_a_single_held_out_row_has_no_r2(electrodes):
+    scored = [{**row, "r2": None, "count": 1} for row in scores_of(mha_resnet_leak=0.1)]
+    page = to_markdown(summarise_audit(electrodes, scored, [], {}))
+    assert "| 0.100 | 0.100 | - | 1 |" in page
+
+
 # Volume changes
 
 

@@ -26,9 +26,10 @@ from ionsieve.artifacts import read_json, write_json
 from ionsieve.composition import leakage_audit, paper_tables
 from ionsieve.composition.published import TABLE_S1
 from ionsieve.report.composition_figures import residuals_by_ion, residuals_by_size
-from ionsieve.report.page import build_report
+from ionsieve.report.page import SECTIONS, build_report
 from ionsieve.report.sections import costs, downloads, models
-from ionsieve.report.sources import ReportSources, load, load_partial
+from ionsieve.report.sections.voltage_model import contribution_rows, neighbor_contributions
+from ionsieve.report.sources import ReportSources, finalists, load, load_partial
 from ionsieve.report.wording import formula, headline, number, threshold_in_words
 from ionsieve.screen import Thresholds
 
@@ -474,6 +475,37 @@ def test_partial_report_without_any_file_says_what_is_missing(tmp_path):
         "Missing: the catalogue of electrodes and candidates; the voltage model; the composition model;"
         in page
     )
+
+
+def test_whatever_one_stage_has_left_makes_sections_and_a_headline(finished_run):
+    whole = load(files_of(finished_run))
+    for part in fields(ReportSources):
+        alone = ReportSources(**{part.name: getattr(whole, part.name)})
+        assert len([module.section(alone) for module in SECTIONS]) == len(SECTIONS), part.name
+        assert headline(alone), part.name
+
+
+def test_what_passed_the_sieve_is_drawn_before_there_is_a_ranking(finished_run):
+    sources = load(files_of(finished_run))
+    page = own(build_report(ReportSources(screened=sources.screened, missing=["the shortlist"])))
+    (passed,) = figure(page, "bubble")["data"]
+    assert len(passed["x"]) == len(sources.screened)
+
+
+def test_voltages_from_formulas_do_not_wait_for_the_voltage_model(finished_run):
+    page = own(build_report(replace(load(files_of(finished_run)), metrics=None, structures={}, paths={})))
+    assert "over 330 electrodes.</p>" in page and "which sees the crystal" not in page
+
+
+def test_an_ion_without_neighbours_is_told_with_the_rest_of_its_voltage(finished_run):
+    sources = load(files_of(finished_run))
+    best, *others = (material_id for material_id, _ in finalists(sources))
+    alone = {best: {**sources.contributions[best], "neighbors": []}}
+    assert neighbor_contributions(replace(sources, contributions=alone)) is None
+    (row,) = contribution_rows(replace(sources, contributions=alone))
+    assert row["elements"] == [] and row["baseline_V"] == 2.22
+    drawn = neighbor_contributions(replace(sources, contributions={**sources.contributions, **alone}))
+    assert others[0] in drawn.alternative
 
 
 def test_second_opinion_stands_beside_the_voltage_and_a_flag_tells_where_both_part(finished_page):

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from ionsieve import tables
 from ionsieve.report import wording
 from ionsieve.report.figures import BLUE, GREY, PURPLE, VERMILLION, Figure, canvas, line, threshold
 from ionsieve.report.section import Section
@@ -88,7 +89,7 @@ def bubble(sources: ReportSources) -> Figure | None:
     if sources.screened is None or sources.screened.empty:
         return None
     plot = canvas("Predicted voltage (V)", "Volumetric capacity (Ah/L)")
-    measured = sources.ranked if sources.ranked is not None else sources.screened.head(0)
+    measured = sources.ranked if sources.ranked is not None else pd.DataFrame(columns=tables.RANKED.names)
     rest = sources.screened[~sources.screened["material_id"].isin(measured["material_id"])]
     n_rest = len(rest)
     rest = rest.sort_values("screen_score", ascending=False, kind="stable").head(UNRANKED_SHOWN)

@@ -102,7 +102,7 @@ def contribution_rows(sources: ReportSources) -> list[dict[str, Any]]:
     rows = []
     for formula, material_id, document in explained_candidates(sources):
         by_element = (
-            pd.DataFrame(document["neighbors"])
+            _neighbors(document)
             .groupby("neighbor")
             .agg(
                 count=("count", "sum"),
@@ -289,11 +289,11 @@ def local_environments(sources: ReportSources) -> Figure | None:
 
 def neighbor_contributions(sources: ReportSources) -> Figure | None:
     """What the working ion's neighbours add to the voltage of the first candidate."""
-    explained = explained_candidates(sources)
+    explained = [found for found in explained_candidates(sources) if found[2]["neighbors"]]
     if not explained:
         return None
     formula, material_id, document = explained[0]
-    rows = pd.DataFrame(document["neighbors"])
+    rows = _neighbors(document)
     ion = html.escape(document["working_ion"])
     plot = canvas(f"Distance from {ion} (Å)", "Contribution to the voltage (V)")
     for colour, (element, of_element) in zip(
@@ -343,6 +343,12 @@ def explained_candidates(sources: ReportSources) -> list[tuple[str, str, Mapping
         for material_id, formula in finalists(sources)
         if material_id in sources.contributions
     ]
+
+
+def _neighbors(document: Mapping[str, Any]) -> pd.DataFrame:
+    """A row for each kind of neighbour and distance; none where the network saw no atom near the ions."""
+    columns = ["neighbor", "distance_A", "count", "contribution_V", "contribution_spread_V"]
+    return pd.DataFrame(document["neighbors"], columns=columns)
 
 
 def metrics_row(name: str, scores: Mapping[str, Any]) -> dict[str, Any]:
