@@ -12,7 +12,7 @@ _DOI = re.compile(r"doi:\s*(10\.\S+?)[.,;]?$")
 # Articles that go with that of a method: its program's, and its element vectors'.
 _CITED_BESIDE = {"nequip": ("nequip_framework",), "drxnet": ("element_vectors",)}
 # What every run uses: graphs as CGCNN draws them, whose networks pool anew, and boosted trees on formulas.
-ALWAYS_CITED = ("snakemake", "pymatgen", "ase", "cgcnn", "lightgbm")
+_ALWAYS_CITED = ("snakemake", "pymatgen", "ase", "cgcnn", "lightgbm")
 _REFERENCES = Path(__file__).parent / "references.bib"
 _ENTRY = re.compile(r"^@\w+\{(?P<name>\w+),\n.*?^\}\n", re.MULTILINE | re.DOTALL)
 _OURS = """\
@@ -65,7 +65,7 @@ def methods_of(config: Mapping[str, Any]) -> list[str]:
         "gpaw": validation["gpaw"],
         "drxnet": bool(discharge["tests"] or discharge["model"]),
     }
-    return [*ALWAYS_CITED, *(name for name, is_used in used.items() if is_used)]
+    return [*_ALWAYS_CITED, *(name for name, is_used in used.items() if is_used)]
 
 
 def _known() -> dict[str, str]:

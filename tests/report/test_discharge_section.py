@@ -12,7 +12,6 @@ from plausible_discharge import KNOWN, UNKNOWN, write_discharge
 from ionsieve.report import discharge_figures, discharge_sources
 from ionsieve.report.discharge_sources import DischargeSources
 from ionsieve.report.page import build_report
-from ionsieve.report.sections import downloads
 from ionsieve.report.sources import ReportSources
 
 
@@ -33,11 +32,6 @@ def section(found) -> str:
     html = re.search(r'<section aria-labelledby="discharge">.*?</section>', page, re.DOTALL)
     assert html
     return re.sub(r"<script.*?</script>", "", html[0], flags=re.DOTALL)
-
-
-def test_the_network_and_its_element_vectors_are_cited(found):
-    cited = re.findall(r"@\w+\{(\w+),", downloads.citations(ReportSources(discharge=found)))
-    assert cited.count("drxnet") == cited.count("element_vectors") == 1
 
 
 def test_a_run_without_the_stage_has_no_such_section():
