@@ -147,7 +147,7 @@ def read_each(
 
 def are_cycles(numbers: np.ndarray | float) -> np.ndarray:
     """Whether a number, or each of several, can be that of a cycle: whole, at most ``LAST_CYCLE``."""
-    numbers = np.asarray(numbers)
+    numbers = np.asarray(numbers, dtype=float)
     return np.isfinite(numbers) & (numbers == np.floor(numbers)) & (np.abs(numbers) <= LAST_CYCLE)
 
 
