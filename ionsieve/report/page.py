@@ -124,13 +124,13 @@ def _tiles(sources: ReportSources) -> list[tuple[str, str]]:
     """Key figures: label and value."""
     tiles = []
     if sources.catalogue is not None:
-        tiles.append(("training electrodes", f"{sources.catalogue['electrodes']['count']}"))
+        tiles.append(("training electrodes", wording.grouped(sources.catalogue["electrodes"]["count"])))
     if sources.funnel is not None:
-        tiles.append(("candidates", f"{sources.funnel['considered']}"))
+        tiles.append(("candidates", wording.grouped(sources.funnel["considered"])))
     if sources.screened is not None:
-        tiles.append(("passed the sieve", f"{(sources.screened['role'] == 'candidate').sum()}"))
+        tiles.append(("passed the sieve", wording.grouped((sources.screened["role"] == "candidate").sum())))
     if sources.ranked is not None:
-        tiles.append(("ranked after MD", f"{sources.ranked['rank'].notna().sum()}"))
+        tiles.append(("ranked after MD", wording.grouped(sources.ranked["rank"].notna().sum())))
     scored = wording.framework_scores(sources)
     if scored:
         tiles.append(("MAE, unseen frameworks", f"{wording.voltage(scored['mae_V'])} V"))

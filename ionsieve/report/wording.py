@@ -97,8 +97,8 @@ def formula(text: str) -> Markup:
 
 
 def plural(count: int, noun: str) -> str:
-    """``1 candidate``, ``2 candidates``."""
-    return f"{count} {plurals.noun(count, noun)}"
+    """``1 candidate``, ``2,000 candidates``."""
+    return f"{grouped(count)} {plurals.noun(count, noun)}"
 
 
 def headline(sources: ReportSources) -> list[str]:

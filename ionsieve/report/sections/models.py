@@ -63,7 +63,9 @@ def _potential_cards(sources: ReportSources) -> list[dict[str, Any]]:
     of = (
         "one for all candidates"
         if SHARED_POTENTIAL in documents
-        else f"one for each of {wording.plural(len(documents), 'candidate')}"
+        else "one for the candidate"
+        if len(documents) == 1
+        else f"one for each of {len(documents):,} candidates"
     )
     calculators = {str(document.get("calculator", NEQUIP)) for document in documents.values()}
     labels = {str(document["labels"]) for document in documents.values() if document.get("labels")}
@@ -88,11 +90,14 @@ def _potential_cards(sources: ReportSources) -> list[dict[str, Any]]:
         ),
         (
             "slope of forces",
-            f"{wording.voltage(min(slopes))} to {wording.voltage(max(slopes))}; below 1 is soft, and "
-            "barriers come out too low"
-            if slopes
-            else "",
+            f"{_range(slopes)}; below 1 is soft, and barriers come out too low" if slopes else "",
         ),
         ("not for", "other crystals than those it was trained for, melts, surfaces, charged defects"),
     ]
     return [{"title": "Interatomic potential", "facts": [(name, value) for name, value in facts if value]}]
+
+
+def _range(values: list[float]) -> str:
+    """``0.95 to 0.97``, or ``0.97`` where both ends read the same."""
+    ends = dict.fromkeys(f"{value:.2f}" for value in (min(values), max(values)))
+    return " to ".join(ends)
