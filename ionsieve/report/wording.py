@@ -166,9 +166,13 @@ def grouped(value: int) -> str:
 
 def _best(sources: ReportSources) -> list[str]:
     if sources.ranked is None or sources.ranked["rank"].isna().all():
-        if sources.ranked is not None and (sources.ranked["role"] == "candidate").any():
-            return ["No candidate has a conductivity or a bound, so none is ranked."]
-        return []
+        if sources.ranked is None or not (candidates := sources.ranked["role"] == "candidate").any():
+            return []
+        statuses = sources.ranked.loc[candidates, "md_status"].value_counts(sort=False)
+        ends = ", ".join(f"{count} {str(status).replace('_', ' ')}" for status, count in statuses.items())
+        return [
+            f"No candidate has a conductivity or a bound, so none is ranked (molecular dynamics: {ends})."
+        ]
     n_ranked = int(sources.ranked["rank"].notna().sum())
     first, *others = sources.ranked[sources.ranked["rank"] <= 3].sort_values("rank").to_dict("records")
     sentence = (

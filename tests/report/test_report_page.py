@@ -111,6 +111,14 @@ def test_headline_tells_the_run_in_numbers(finished_run):
     assert "1 would need its anions oxidised" in uncertain and "none has a voltage from first" in uncertain
 
 
+def test_the_headline_says_why_none_is_ranked(finished_run):
+    sources = load(files_of(finished_run))
+    ends = ["unstable", *["host_melted"] * (len(sources.ranked) - 1)]
+    ranked = sources.ranked.assign(rank=None, role="candidate", md_status=ends)
+    said = " ".join(headline(replace(sources, ranked=ranked)))
+    assert f"so none is ranked (molecular dynamics: 1 unstable, {len(ranked) - 1} host melted)." in said
+
+
 def test_the_headline_holds_for_any_step_of_the_funnel(finished_run):
     sources = load(files_of(finished_run))
     for step in sources.funnel["steps"]:
