@@ -10,7 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ionsieve.artifacts import write_text
-from ionsieve.data.formats import CRYSTAL_FORMATS, JSON_LINES_SUFFIX, crystal_files, is_json_lines
+from ionsieve.data.formats import (
+    CRYSTAL_FORMATS,
+    JSON_LINES_SUFFIX,
+    crystal_files,
+    is_crystal_file,
+    is_json_lines,
+)
 from ionsieve.errors import DataError, IonSieveError
 from ionsieve.ions import ion_charge
 
@@ -107,6 +113,11 @@ def _structure_files(structures: Path) -> list[Path]:
     if not structures.exists():
         raise DataError(f"--structures {structures} does not exist; name a folder of CIF files, or a file")
     if structures.is_file():
+        if not (is_crystal_file(structures) or is_json_lines(structures) or structures.suffix == ".parquet"):
+            raise DataError(
+                f"--structures {structures}: unknown format {structures.suffix!r}; allowed: a folder,"
+                f" .parquet, .jsonl, .jsonl.gz, {CRYSTAL_FORMATS}"
+            )
         return [structures]
     files = crystal_files(structures)
     if files:

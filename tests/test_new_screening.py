@@ -101,6 +101,7 @@ def test_nothing_is_overwritten(name):
         (["--ion", "Fe"], "not a working ion; known: Li, Na"),
         (["--ion", "Na", "--structures", "absent"], "does not exist"),
         (["--ion", "Na", "--structures", "."], "holds no structure file"),
+        (["--ion", "Na", "--structures", __file__], "unknown format '.py'; allowed: a folder, .parquet"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_no_folder(arguments, message):

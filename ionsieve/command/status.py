@@ -45,10 +45,11 @@ def status(folder: Folder = Path()) -> None:
         from ionsieve.run.folder import RunFolder
         from ionsieve.run.status import status as read_status
 
-        _show(read_status(RunFolder.find(folder)))
+        run = RunFolder.find(folder)
+        _show(read_status(run), run.results / "report" / "index.html")
 
 
-def _show(now: "Status") -> None:
+def _show(now: "Status", report: Path) -> None:
     out = console()
     overview = table("stage", "done", "running", "failed", "time left", right=("done", "running", "failed"))
     for stage in now.stages:
@@ -63,7 +64,7 @@ def _show(now: "Status") -> None:
     out.print(overview)
     _show_running(now)
     _show_failed(now)
-    for line in _conclusion(now):
+    for line in _conclusion(now, report):
         out.print(plain(line))
 
 
@@ -102,7 +103,7 @@ def _show_failed(now: "Status") -> None:
         console().print(f"and {len(failed) - MOST_FAILURES_SHOWN} more")
 
 
-def _conclusion(now: "Status") -> list[str]:
+def _conclusion(now: "Status", report: Path) -> list[str]:
     """Whether anything works here, what was left open, and what to do next."""
     lines = []
     running = sum(len(stage.running) for stage in now.stages)
@@ -111,13 +112,15 @@ def _conclusion(now: "Status") -> list[str]:
     candidates = [each for stage in now.stages for each in stage.failed if each.status != "error"]
     sign = "" if now.last_sign_s is None else f"; last sign of life {duration(now.last_sign_s)} ago"
     if now.is_complete:
-        lines.append("Everything is done: see results/report/index.html and `ionsieve explain CANDIDATE`.")
+        lines.append(f"Everything is done: see {report} and `ionsieve explain CANDIDATE`.")
     elif running or now.activity.has_controller:
         cores = now.activity.controller_cores
         known = _known(now.left_s / (cores or 1), now.has_unknown_times)
         left = known if now.has_unknown_times else f"about {known}"
         on = f" on {cores} cores" if cores and cores > 1 else ""
         lines.append(f"Running{sign}. Time left in all: {left}{on}.")
+    elif now.last_sign_s is None and not any(stage.done for stage in now.stages):
+        lines.append("Nothing has been started here yet.")
     else:
         lines.append(f"Nothing runs here{sign}. The command that started it goes on where it stopped.")
     if begun:

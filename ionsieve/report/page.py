@@ -131,7 +131,6 @@ def _tiles(sources: ReportSources) -> list[tuple[str, str]]:
         tiles.append(("passed the sieve", wording.grouped((sources.screened["role"] == "candidate").sum())))
     if sources.ranked is not None:
         tiles.append(("ranked after MD", wording.grouped(sources.ranked["rank"].notna().sum())))
-    scored = wording.framework_scores(sources)
-    if scored:
-        tiles.append(("MAE, unseen frameworks", f"{wording.voltage(scored['mae_V'])} V"))
+    if wording.framework_scores(sources):
+        tiles.append(("MAE, unseen frameworks", wording.framework_mae(sources)))
     return tiles

@@ -22,7 +22,6 @@ from ionsieve.run.folder import RunFolder
 
 # Far below what a relaxation changes, above what formats and machines do to the same crystal.
 DECIMALS = 5
-_COLUMNS = ["material_id", "formula", "source", "crystal"]
 _PREDICTED = ["material_id", "voltage_V"]
 
 
@@ -45,7 +44,7 @@ class CandidateRows:
 def parts(
     one: RunFolder, other: RunFolder, watched: Set[str] = frozenset()
 ) -> Iterator[tuple[CandidateRows, CandidateRows]]:
-    """Parts of both runs that hold the same ids, one pair after the other; a run may have no candidates yet.
+    """Parts of both runs that hold the same ids, one pair after the other.
 
     Parameters
     ----------
@@ -78,8 +77,6 @@ def crystal_digests(batch: pa.RecordBatch) -> np.ndarray:
 
 def _rows(run: RunFolder, number: int, n_classes: int, watched: Set[str]) -> CandidateRows:
     read = [_bucket(run, path, watched) for path in run.buckets[number::n_classes]]
-    if not read:
-        return CandidateRows(pd.DataFrame(columns=[*_COLUMNS, "voltage_V"]), [])
     return CandidateRows(
         pd.concat([rows.table for rows in read], ignore_index=True),
         [row for rows in read for row in rows.watched],
@@ -94,7 +91,8 @@ def _bucket(run: RunFolder, path: Path, watched: Set[str]) -> CandidateRows:
         mask = table["material_id"].isin(watched).to_numpy()
         if mask.any():
             crystals += batch.filter(pa.array(mask)).to_pylist()
-    table = pd.concat(batches, ignore_index=True) if batches else pd.DataFrame(columns=_COLUMNS)
+    columns = ["material_id", "formula", "source", "crystal"]
+    table = pd.concat(batches, ignore_index=True) if batches else pd.DataFrame(columns=columns)
     predictions = run.predictions_of(path)
     if not predictions.exists():
         return CandidateRows(table.assign(voltage_V=math.nan), [])

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ionsieve.artifacts import digest
+from ionsieve.errors import DataError
 from ionsieve.report.wording import number
 from ionsieve.run.candidate_rows import CandidateRows, parts
 from ionsieve.run.folder import RunFolder
@@ -118,7 +119,16 @@ def compare(
     ----------
     before, after : the runs; what one of them has not reached is not compared.
     write : takes every change as it is found, voltages that moved among them, which are too many to keep.
+
+    Raises
+    ------
+    DataError : one of them has not even a catalogue.
     """
+    for run in (before, after):
+        if not run.catalogue:
+            raise DataError(
+                f"{run.results} has no catalogue yet; `ionsieve status` tells how far that run is"
+            )
     return _Comparing(before, after, write).result()
 
 

@@ -15,8 +15,9 @@ from ionsieve.artifacts import read_json
 from ionsieve.errors import DataError
 
 RESULTS = "results"
+CONFIG = "config.yaml"
 # One of them is in every folder of results.
-SIGNS = ("config.yaml", "data", "screen", "voltage", "logs")
+SIGNS = ("data", "screen", "voltage", "logs")
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class RunFolder:
 
     @classmethod
     def find(cls, path: Path | str) -> "RunFolder":
-        """The run in ``path``: the folder that Snakemake runs in, or its results themselves.
+        """The run in ``path``: the folder that Snakemake runs in, or its results; there may be none yet.
 
         Raises
         ------
@@ -45,8 +46,11 @@ class RunFolder:
             raise DataError(f"{path} is no folder; name the folder of a screening, which holds {RESULTS}/")
         if (path / RESULTS).is_dir():
             return cls(path, path / RESULTS)
-        if any((path / sign).exists() for sign in SIGNS):
-            return cls(path.resolve().parent if path.resolve().name == RESULTS else path, path)
+        is_results = path.resolve().name == RESULTS
+        if is_results or any((path / sign).exists() for sign in SIGNS):
+            return cls(path.resolve().parent if is_results else path, path)
+        if (path / CONFIG).exists():
+            return cls(path, path / RESULTS)
         raise DataError(
             f"{path} holds no screening: neither {RESULTS}/ nor what belongs in there; name the folder that"
             " snakemake runs in, or make one with `ionsieve init`"
@@ -55,7 +59,7 @@ class RunFolder:
     @cached_property
     def config_file(self) -> Path | None:
         """The configuration that was read: resolved, else the folder's own; None for the defaults."""
-        for path in (self.results / "config.yaml", self.folder / "config.yaml"):
+        for path in (self.results / CONFIG, self.folder / CONFIG):
             if path.is_file():
                 return path
         return None

@@ -19,6 +19,9 @@ from ionsieve.plurals import noun
 from ionsieve.report.wording import FLAG_MEANINGS, NON_COMMERCIAL, number, voltage
 from ionsieve.run.folder import RunFolder
 
+UNFINISHED_RUN = (
+    "The run has not ended: these are its shortlist, by voltage and capacity alone, and not its ranking."
+)
 TABLE, COLUMNS_TABLE, STRUCTURES = "candidates.csv", "columns.csv", "structures"
 REFERENCES, LICENCES, README = "references.bib", "licences.txt", "README.txt"
 
@@ -160,6 +163,7 @@ def _readme(run: RunFolder, chosen: pd.DataFrame, has_charged_hosts: bool) -> st
         f"{len(chosen)} {noun(len(chosen), 'candidate')} for {ion} cathodes, from a computer screening"
         f" (IonSieve {__version__}).",
         "Nothing here has been measured. The numbers say what is worth trying first.",
+        *([] if run.ranked is not None else [UNFINISHED_RUN]),
         "",
         f"{TABLE:<16} the candidates, best first",
         f"{COLUMNS_TABLE:<16} unit and meaning of each of its columns",
@@ -184,6 +188,8 @@ def _readme(run: RunFolder, chosen: pd.DataFrame, has_charged_hosts: bool) -> st
         lines += [f"     {line}" for line in _conductivity(row)]
         for flag in filter(None, str(row.get("flags") or "").split(";")):
             lines.append(f"     note: {FLAG_MEANINGS.get(flag, flag)}")
+        if run.ranked is None and not row["in_domain"]:
+            lines.append(f"     note: {FLAG_MEANINGS['out_of_domain']}")
     lines += [
         "",
         "How far to trust this",

@@ -64,9 +64,7 @@ def haven_ratio(
     first_ps = max(RESIDENCES * residence_ps, SHORTEST_LAG_PS)
     if first_ps > longest_ps:
         needed = math.ceil(RESIDENCES / FIRST_LAG)
-        return _unknown(
-            f"ions must hop {needed} times or more in a run, and rest for less than a tenth of it"
-        )
+        return _unknown(f"each ion must hop {needed} times or more in a run, on average")
     first = max(1, round(first_ps / frame_interval_ps))
     lags = np.unique(np.linspace(first, 2 * first, LINE_LAGS).round().astype(int))
     weights = _slope_weights(lags)

@@ -454,7 +454,7 @@ def _anisotropy(diffusivity_cm2_per_s: float) -> dict[str, Any]:
 def _haven_ratio(material_id: str) -> dict[str, Any]:
     if "fast" in material_id:
         return {"value": 0.62, "low": 0.4, "high": 0.9, "unknown_because": None}
-    few = "ions must hop 10 times or more in a run"
+    few = "each ion must hop 10 times or more in a run, on average"
     return {"value": None, "low": None, "high": None, "unknown_because": few}
 
 

@@ -202,7 +202,7 @@ def test_what_softness_would_do_stands_beside_the_conductivity(finished_page):
 def test_direction_correlation_and_host_are_told_with_reasons(finished_page):
     assert "7.0 (3.1 to 16)" in finished_page
     assert "0.62<small>0.40 to 0.90</small>" in finished_page
-    assert "ions must hop 10 times or more in a run" in finished_page
+    assert "each ion must hop 10 times or more in a run" in finished_page
 
 
 def test_every_protocol_of_the_metrics_has_its_errors_by_ion_the_strict_one_first(finished_page):

@@ -5,7 +5,9 @@ import csv
 import pytest
 from typer.testing import CliRunner
 
+from ionsieve.artifacts import write_text
 from ionsieve.command import app
+from ionsieve.errors import DataError
 from ionsieve.run.comparison import Change, compare
 from ionsieve.run.folder import RunFolder
 
@@ -41,14 +43,11 @@ def test_a_new_model_or_crystal_that_moved_nothing_is_a_difference_all_the_same(
 
 
 @pytest.mark.parametrize("swapped", [False, True])
-def test_a_run_that_has_no_candidates_yet_is_compared_as_far_as_it_came(sieve, tmp_path, swapped):
-    late = sieve("late", VOLTAGES_V)
-    (tmp_path / "early/results/data").mkdir(parents=True)
-    runs = (late, RunFolder.find(tmp_path / "early"))
-    found = compare(*(runs[::-1] if swapped else runs))
-    assert {change.change for change in found.candidates} == {"entered" if swapped else "left"}
-    assert {found.counts.before, found.counts.after} == {0, 4}
-    assert found.passed == []
+def test_a_run_that_has_no_catalogue_yet_is_not_one_that_lost_everything(sieve, tmp_path, swapped):
+    write_text(tmp_path / "early/config.yaml", "working_ion: Na\n")
+    runs = (sieve("late", VOLTAGES_V), RunFolder.find(tmp_path / "early"))
+    with pytest.raises(DataError, match="early/results has no catalogue yet; `ionsieve status`"):
+        compare(*(runs[::-1] if swapped else runs))
 
 
 def test_who_passed_a_funnel_older_than_the_candidates_is_told_so(sieve):

@@ -65,6 +65,11 @@ def test_crystals_are_those_of_the_run_and_the_host_without_its_ions(sieve, pero
     assert "host without Mg" in (tmp_path / "lab/README.txt").read_text()
 
 
+def test_before_the_ranking_the_readme_says_that_there_is_none(sieve, tmp_path):
+    hand_over(sieve("run", {"c-Mn": 3.5}), tmp_path / "lab")
+    assert "not its ranking" in (tmp_path / "lab/README.txt").read_text()
+
+
 def test_a_single_candidate_is_told_as_one(finished, tmp_path):
     arguments = ["export", str(tmp_path / "lab"), "--top", "1", "--run", str(finished.folder)]
     assert "ionsieve: 1 candidate in " in CliRunner().invoke(app, arguments).stderr

@@ -40,6 +40,14 @@ def test_the_folder_and_its_results_are_the_same_run(begun):
     assert RunFolder.find(begun.results).folder == begun.folder
 
 
+def test_a_folder_whose_screening_was_never_started_has_done_nothing(tmp_path):
+    write_text(tmp_path / "config.yaml", "working_ion: Na\n")
+    now = status(RunFolder.find(tmp_path))
+    assert sum(each.done for each in now.stages) == 0
+    said = CliRunner().invoke(app, ["status", str(tmp_path)]).stdout
+    assert "Nothing has been started here yet." in said
+
+
 def test_keys_that_a_configuration_leaves_out_have_their_defaults(tmp_path):
     (tmp_path / "results").mkdir()
     (tmp_path / "config.yaml").write_text("screen: {max_candidates: 7}\n")

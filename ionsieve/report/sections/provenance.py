@@ -54,7 +54,11 @@ def section(sources: ReportSources) -> Section:
 
 
 def _reject_examples(sources: ReportSources, shown: int = 20) -> Sequence[Mapping[Any, Any]]:
-    return [] if sources.rejects is None else sources.rejects.head(shown).to_dict("records")
+    """The first records that were set aside, those with rare reasons before what befell many."""
+    if sources.rejects is None:
+        return []
+    common = sources.rejects["reason"].map(sources.rejects["reason"].value_counts())
+    return sources.rejects.loc[common.sort_values(kind="stable").index].head(shown).to_dict("records")
 
 
 def _licences(sources: ReportSources) -> dict[str, list[str]]:

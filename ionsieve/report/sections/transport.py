@@ -396,8 +396,10 @@ def force_parity(sources: ReportSources) -> Figure | None:
             named.add(group)
         plot.update_xaxes(range=[-reach, reach], **cell)
         plot.update_yaxes(range=[-reach, reach], **cell)
-    plot.update_xaxes(title={"text": "label (eV/Å)", "standoff": 4}, row=rows, zeroline=False)
-    plot.update_yaxes(title={"text": "potential (eV/Å)", "standoff": 4}, col=1, zeroline=False)
+    plot.update_xaxes(zeroline=False)
+    plot.update_yaxes(zeroline=False)
+    plot.update_xaxes(title={"text": "label (eV/Å)", "standoff": 4}, row=rows)
+    plot.update_yaxes(title={"text": "potential (eV/Å)", "standoff": 4}, col=1)
     return Figure(
         name="forces" if rows == 1 else "forces-rows",
         title="Potential against its labels",
