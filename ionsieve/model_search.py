@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from ionsieve.artifacts import read_json
 from ionsieve.errors import DataError, first_line
 from ionsieve.voltage.uncertainty import Uncertainty
+from ionsieve.workflow_call import snakemake_call
 
 STATE, CARD = "state.pt", "card.json"
 SHIPPED_MODELS = Path(__file__).parent / "models"
@@ -47,7 +48,7 @@ class Stage(Generic[E]):
     @property
     def training(self) -> str:
         """The command that trains a model."""
-        return f"`snakemake --cores 4 {self.name}_model`"
+        return f"`{snakemake_call(f'--cores 4 {self.name}_model')}`"
 
     @property
     def remedy(self) -> str:

@@ -19,8 +19,8 @@ from ionsieve.data.formats import (
 )
 from ionsieve.errors import DataError, IonSieveError
 from ionsieve.ions import ion_charge
+from ionsieve.workflow_call import SNAKEFILE
 
-SNAKEFILE = Path(__file__).resolve().parents[1] / "Snakefile"
 DEMO_ION = "Mg"  # whose candidates ship with IonSieve
 
 # Mg's thresholds are the paper's: 3.0 V and 800 Ah/L. A host that has 3.0 V against Mg has less against a

@@ -190,6 +190,8 @@ def _columns(structure: Crystal) -> dict[str, Any]:
         reject_disorder(structure)
     if isinstance(structure, Structure | Atoms):
         return to_columns(structure)
+    if Path(structure).is_dir():
+        raise DataError(f"{structure} is a folder; give one crystal, or the folder to `ionsieve predict`")
     read = list(read_structure_file(Path(structure)))
     if len(read) != 1:
         raise DataError(f"{structure} holds {len(read)} crystals; give one, or read them and give them all")

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from ionsieve import config
 from ionsieve.command import app
 from ionsieve.ions import WORKING_IONS
-from ionsieve.new_screening import SNAKEFILE, capacity_threshold, start, voltage_threshold
+from ionsieve.new_screening import capacity_threshold, start, voltage_threshold
+from ionsieve.workflow_call import SNAKEFILE, snakemake_call
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +111,13 @@ def test_a_mistake_is_one_line_and_leaves_no_folder(arguments, message):
     (line,) = result.stderr.splitlines()
     assert message in line
     assert not Path("new").exists()
+
+
+def test_commands_name_the_workflow_where_the_folder_has_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert snakemake_call("--cores 1") == f"snakemake --snakefile {SNAKEFILE} --cores 1"
+    Path("Snakefile").touch()
+    assert snakemake_call("--cores 1") == "snakemake --cores 1"
 
 
 @pytest.mark.slow

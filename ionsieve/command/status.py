@@ -7,6 +7,7 @@ import typer
 
 from ionsieve.command.output import mistakes_told
 from ionsieve.command.terminal import console, duration, plain, table
+from ionsieve.workflow_call import snakemake_call
 
 if TYPE_CHECKING:
     from ionsieve.run.status import Stage, Status
@@ -129,7 +130,8 @@ def _conclusion(now: "Status", report: Path) -> list[str]:
     if errors:
         lines.append("A job that broke is tried again by the command that started the run.")
     if candidates:
-        lines.append("Candidates that failed stop no other; `snakemake --cores 1 retry_failed` clears them.")
+        retry = snakemake_call("--cores 1 retry_failed")
+        lines.append(f"Candidates that failed stop no other; `{retry}` clears them.")
     passed_on = sum(stage.passed_on for stage in now.stages)
     if passed_on:
         lines.append(f"{passed_on} later jobs of failed candidates passed the failure on and count as done.")

@@ -72,3 +72,8 @@ def test_a_run_opens_from_its_folder(tmp_path):
     assert run.working_ion == "Mg"
     with pytest.raises(DataError, match="has no shortlist yet"):
         _ = run.candidates
+
+
+def test_a_folder_is_not_one_crystal(tmp_path):
+    with pytest.raises(DataError, match="is a folder; give one crystal, or the folder to `ionsieve predict`"):
+        ionsieve.predict_voltage(tmp_path, ion="Mg")

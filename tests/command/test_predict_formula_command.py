@@ -26,6 +26,7 @@ from ionsieve.composition.model_search import OF_THE_WORKFLOW, SHIPPED, find_mod
 from ionsieve.composition.pairs import Pairs
 from ionsieve.errors import DataError
 from ionsieve.model_search import FoundModel
+from ionsieve.workflow_call import snakemake_call
 
 HEADER = "material_id,formula,voltage_V,voltage_low_V,voltage_high_V,in_domain"
 # A host of the demo set, and one that is none.
@@ -73,9 +74,8 @@ def test_one_formula_gives_one_row_and_says_from_what_it_follows(run):
     assert told[0].startswith(
         f"model {SHIPPED}: learned from 337 electrodes (labels: CHGNet), 78 of them with Mg"
     )
-    assert (
-        "`snakemake --cores 4 composition_model` trains one on your data into results/composition" in told[1]
-    )
+    call = snakemake_call("--cores 4 composition_model")
+    assert f"`{call}` trains one on your data into results/composition" in told[1]
     assert told[2:] == [
         "MgMn2O4: charged formula not given; taken as Mn2O4 (all Mg leaves)",
         "MgMn2O4: its host was in training: predicted by the member that never saw it",
@@ -398,7 +398,7 @@ def test_a_model_of_crystals_is_refused(run, tmp_path):
     result = run(KNOWN, "--model", str(SHIPPED.parent / "voltage"))
     assert result.exit_code == 2
     assert "should hold 'ionsieve composition ensemble 1', but holds 'ionsieve voltage" in result.stderr
-    assert "train one with `snakemake --cores 4 composition_model`" in result.stderr
+    assert f"train one with `{snakemake_call('--cores 4 composition_model')}`" in result.stderr
 
 
 def test_the_workflows_model_comes_before_the_shipped_one_and_no_other_stands_in(tmp_path, monkeypatch):
