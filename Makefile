@@ -1,6 +1,7 @@
 # `make screen` on a bare Debian/Ubuntu with Python 3.11+: installs into .venv once, then screens.
 PYTHON ?= python3
-CORES ?= $(shell nproc)
+# Not the one thread of a process that OMP_NUM_THREADS may ask for, which nproc heeds.
+CORES ?= $(shell env -u OMP_NUM_THREADS nproc)
 BIN := .venv/bin
 
 .PHONY: screen install gpaw test test-slow test-long check docs lock default-model clean
